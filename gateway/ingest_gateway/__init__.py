@@ -1,0 +1,1 @@
+"""Camera Ingest: gateway."""
