@@ -1,1 +1,1 @@
-"""Camera Ingest: core."""
+"""What the programs share: the contract with users, and the ground they stand on."""

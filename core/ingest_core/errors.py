@@ -1,0 +1,130 @@
+"""The errors of Camera Ingest. The type decides what happens; the text is for people.
+
+    IngestError
+    ├── InvalidManifest        a Camera that breaks a rule: which field, which value, which rule
+    ├── UnknownCamera          no camera of that id or name
+    ├── CameraExists           the id or the name is taken
+    ├── SecretMissing          a Secret, or a key of it, that a camera names is not there
+    ├── RegistryInUse          another process owns the directory
+    ├── RegistryUnavailable    the registry could not be read or written just now
+    ├── FrameUnavailable       no frame to serve: none yet, or too old to be called live
+    ├── FrameGone              the ring no longer (or never) held that frame
+    ├── FrameUndecodable       the frame is there and cannot be turned into a picture
+    ├── PushRefused            a pushed frame was not taken; carries its HTTP status
+    └── CaptureError           a session ended; `failure` says of which class
+
+No message ever holds a credential: foreign errors are mapped where they are caught, by type.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class IngestError(Exception):
+    """Root of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One broken rule of a manifest or of a request body.
+
+    Attributes:
+        field: Path of the field, as a user would write it (`spec.source.rtsp.url`).
+        value: The offending value, printed and cut short; never a credential. None: missing.
+        rule: What holds instead.
+    """
+
+    field: str
+    value: str | None
+    rule: str
+
+    def __str__(self) -> str:
+        found = "" if self.value is None else f" (found {self.value})"
+        return f"{self.field}: {self.rule}{found}"
+
+
+class InvalidManifest(IngestError):
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+class UnknownCamera(IngestError):
+    def __init__(self, camera: str) -> None:
+        super().__init__(f"no camera {camera!r}")
+        self.camera = camera
+
+
+class CameraExists(IngestError):
+    def __init__(self, camera: str) -> None:
+        super().__init__(f"camera {camera!r} exists")
+        self.camera = camera
+
+
+class SecretMissing(IngestError):
+    def __init__(self, secret: str, key: str) -> None:
+        super().__init__(f"secret {secret!r} has no key {key!r}, or does not exist")
+
+
+class RegistryInUse(IngestError):
+    pass
+
+
+class RegistryUnavailable(IngestError):
+    pass
+
+
+class FrameUnavailable(IngestError):
+    """No frame that may be served as live.
+
+    Attributes:
+        retry_after: Seconds after which asking again makes sense.
+    """
+
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class FrameGone(IngestError):
+    pass
+
+
+class FrameUndecodable(IngestError):
+    pass
+
+
+class PushRefused(IngestError):
+    """A pushed frame that was not taken.
+
+    Attributes:
+        status: The HTTP status that says why: 400, 401, 409, 413, 415, 422 or 429.
+        retry_after: Seconds, with 429.
+    """
+
+    def __init__(self, status: int, reason: str, retry_after: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Failure(StrEnum):
+    """Why a session ended, or never began: the reasons of `Connected=False`."""
+
+    UNREACHABLE = "Unreachable"
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    CAMERA_BUSY = "CameraBusy"
+    NOT_FOUND = "NotFound"
+    STALLED = "Stalled"
+    DECODE_FAILED = "DecodeFailed"
+    UNSUPPORTED_STREAM = "UnsupportedStream"
+    CREDENTIALS_MISSING = "CredentialsMissing"
+    CRASHED = "Crashed"  # a bug of ours; the traceback is in the log
+
+
+class CaptureError(IngestError):
+    """A session with a camera ended. Its message is written by us and holds no credential."""
+
+    def __init__(self, failure: Failure, message: str) -> None:
+        super().__init__(message)
+        self.failure = failure

@@ -1,0 +1,114 @@
+"""The catalogue of metrics: name, kind, labels and help of each, spelled once.
+
+Labels are bounded: a camera's id, a failure's reason, a route's template. Per-camera series are
+collected from the cameras that a worker has at that moment, so a removed camera's go away with it.
+docs/reference/metrics.md is generated from here.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+PREFIX: Final = "camera_ingest_"
+
+_FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric; `buckets` are upper bounds of a histogram, in seconds."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    def family(self) -> CounterMetricFamily | GaugeMetricFamily:
+        """An empty family, for a collector that reads state when it is scraped."""
+        kind = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
+        return kind(self.name, self.help, labels=self.labels)
+
+    def counter(self, registry: CollectorRegistry) -> Counter:
+        return Counter(self.name, self.help, self.labels, registry=registry)
+
+    def gauge(self, registry: CollectorRegistry) -> Gauge:
+        return Gauge(self.name, self.help, self.labels, registry=registry)
+
+    def histogram(self, registry: CollectorRegistry) -> Histogram:
+        return Histogram(self.name, self.help, self.labels, buckets=self.buckets, registry=registry)
+
+
+def _camera(name: str, kind: Literal["counter", "gauge"], help_: str, *labels: str) -> Metric:
+    return Metric(f"{PREFIX}camera_{name}", kind, help_, ("camera", *labels))
+
+
+CAMERA_UP: Final = _camera("up", "gauge", "1 while a session brings frames, else 0.")
+CAMERA_FRAMES: Final = _camera("frames_total", "counter", "Frames that came into the ring.")
+CAMERA_BYTES: Final = _camera("bytes_total", "counter", "Encoded bytes that came into the ring.")
+CAMERA_FRAME_AGE: Final = _camera(
+    "frame_age_seconds", "gauge", "Now less the newest frame's capture time."
+)
+CAMERA_SESSIONS: Final = _camera("sessions_total", "counter", "Sessions that were connected.")
+CAMERA_DISCONNECTS: Final = _camera(
+    "disconnects_total", "counter", "Sessions that ended or never began, by reason.", "reason"
+)
+CAMERA_DROPS: Final = _camera(
+    "dropped_frames_total", "counter", "Frames that were not used, by reason.", "reason"
+)
+CAMERA_RING_BYTES: Final = _camera("ring_bytes", "gauge", "Encoded bytes in the ring.")
+CAMERA_RING_SECONDS: Final = _camera("ring_seconds", "gauge", "Time that the ring spans.")
+CAMERA_DECODE_ERRORS: Final = _camera(
+    "decode_errors_total", "counter", "Packets that the decoder refused or called corrupt."
+)
+CAMERA_MOTION_EVENTS: Final = _camera("motion_events_total", "counter", "Motion events begun.")
+CAMERA_LIGHT_CHANGES: Final = _camera(
+    "light_changes_total", "counter", "Changes of most of the picture, taken for light."
+)
+
+WORKER_CAMERAS: Final = Metric(f"{PREFIX}worker_cameras", "gauge", "Cameras of this worker.")
+CONNECT_SECONDS: Final = Metric(
+    f"{PREFIX}connect_seconds", "histogram", "Time to open a session.", (), _SLOW
+)
+FIRST_FRAME_SECONDS: Final = Metric(
+    f"{PREFIX}first_frame_seconds",
+    "histogram",
+    "Time from the start of a session to its first decoded frame.",
+    (),
+    _SLOW,
+)
+LOOP_LAG: Final = Metric(
+    f"{PREFIX}event_loop_lag_seconds", "histogram", "How late the event loop woke.", (), _FAST
+)
+RENDER_SECONDS: Final = Metric(
+    f"{PREFIX}render_seconds", "histogram", "Time to make a JPEG, waiting included.", (), _FAST
+)
+LINGERING: Final = Metric(
+    f"{PREFIX}lingering_sessions",
+    "gauge",
+    "Sessions that were given up and whose thread has not ended yet.",
+)
+EVENTS_PUBLISHED: Final = Metric(
+    f"{PREFIX}events_published_total", "counter", "Events that Redis took.", ("type",)
+)
+EVENTS_DROPPED: Final = Metric(
+    f"{PREFIX}events_dropped_total", "counter", "Events that were lost, by reason.", ("reason",)
+)
+EVENT_QUEUE: Final = Metric(f"{PREFIX}event_queue_depth", "gauge", "Events that wait for Redis.")
+PUBLISH_SECONDS: Final = Metric(
+    f"{PREFIX}publish_seconds", "histogram", "Round trip of one batch to Redis.", (), _FAST
+)
+REDIS_UP: Final = Metric(f"{PREFIX}redis_up", "gauge", "1 while Redis takes events, else 0.")
+HTTP_SECONDS: Final = Metric(
+    f"{PREFIX}http_request_seconds",
+    "histogram",
+    "Time to answer, by route template.",
+    ("method", "route", "status"),
+    _FAST,
+)
+MANIFESTS_INVALID: Final = Metric(
+    f"{PREFIX}invalid_manifests", "gauge", "Manifests in the directory that break a rule."
+)
