@@ -6,11 +6,14 @@ They are raw `username` and `password` fields everywhere else, percent-encoded o
 
 import re
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import msgspec
 
-_USERINFO: Final = re.compile(r"(?<=://)[^\s/@]*(?:@[^\s/@]*)*@")
+_URL: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL
+)
+_USERINFO: Final = re.compile(r"(?<=://)\S*@")  # too much rather than too little
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -26,19 +29,30 @@ class Credentials(msgspec.Struct, frozen=True):
 def split_userinfo(url: str) -> tuple[str, Credentials | None]:
     """Take the userinfo out of a URL: `rtsp://u:p%40@h/x` → `rtsp://h/x` and `u`, `p@`.
 
+    An `@` after the host is refused: it is most often the end of a raw login with a `/`, `?` or `#`
+    in it, and FFmpeg would take the part before for the host, and send the rest over the network.
+
     Raises:
-        ValueError: The URL cannot be parsed; the message does not quote it.
+        ValueError: It is no such URL; the message says the rule and never quotes the URL.
     """
-    try:
-        parts = urlsplit(url)
-        userinfo, at, host = parts.netloc.rpartition("@")
-    except ValueError:
-        raise ValueError("not a URL") from None
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        raise ValueError("must be a URL: rtsp://HOST[:PORT]/PATH")
+    if "@" in parts["rest"]:
+        raise ValueError(
+            "must not have an @ after the host: write / ? # of a login as %2F %3F %23, "
+            "and @ of a path as %40"
+        )
+    userinfo, at, host = parts["authority"].rpartition("@")
+    bare = f"{parts['scheme'].lower()}://{host}{parts['rest']}"
     if not at:
-        return url, None
+        return bare, None
     username, _, password = userinfo.partition(":")
-    bare = parts._replace(netloc=host).geturl()
-    return bare, Credentials(unquote(username), unquote(password))
+    try:
+        login = Credentials(unquote(username, errors="strict"), unquote(password, errors="strict"))
+    except UnicodeDecodeError:
+        raise ValueError("must hold a login in UTF-8, percent-encoded") from None
+    return bare, login
 
 
 def join_userinfo(url: str, credentials: Credentials | None) -> str:

@@ -4,9 +4,11 @@
     ├── InvalidManifest        a Camera that breaks a rule: which field, which value, which rule
     ├── UnknownCamera          no camera of that id or name
     ├── CameraExists           the id or the name is taken
+    ├── ManagedElsewhere       a camera that only a person may change, where they wrote it
     ├── SecretMissing          a Secret, or a key of it, that a camera names is not there
     ├── RegistryInUse          another process owns the directory
     ├── RegistryUnavailable    the registry could not be read or written just now
+    ├── NotCaptured            this worker does not have the camera (any more)
     ├── FrameUnavailable       no frame to serve: none yet, or too old to be called live
     ├── FrameGone              the ring no longer (or never) held that frame
     ├── FrameUndecodable       the frame is there and cannot be turned into a picture
@@ -61,6 +63,11 @@ class CameraExists(IngestError):
         self.camera = camera
 
 
+class ManagedElsewhere(IngestError):
+    def __init__(self, camera: str, where: str) -> None:
+        super().__init__(f"camera {camera!r} is kept in {where}: change it there")
+
+
 class SecretMissing(IngestError):
     def __init__(self, secret: str, key: str) -> None:
         super().__init__(f"secret {secret!r} has no key {key!r}, or does not exist")
@@ -72,6 +79,11 @@ class RegistryInUse(IngestError):
 
 class RegistryUnavailable(IngestError):
     pass
+
+
+class NotCaptured(IngestError):
+    def __init__(self, camera: str) -> None:
+        super().__init__(f"this worker does not have camera {camera!r}")
 
 
 class FrameUnavailable(IngestError):

@@ -4,24 +4,23 @@ The one edge where a manifest (a file, a request's body, an object of the API se
 type. Never quotes a value that may hold a credential.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from ingest_core.credentials import split_userinfo
 from ingest_core.errors import InvalidManifest, Problem
-from ingest_core.model import Camera, CameraSpec, RtspSource
+from ingest_core.model import Camera, CameraSpec, Motion, RtspSource
+from ingest_core.names import CAMERA_ID_PATTERN
+from ingest_core.rules import explain, show
 
 T = TypeVar("T")
 
-_AT: Final = re.compile(r"(?P<rule>.*?) - at `(?:key in )?\$(?P<path>[^`]*)`$", re.DOTALL)
-_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-_SHOWN: Final = 80
-_SECRET_FIELDS: Final = ("url", "source_url", "password", "token", "username")
+_URL: Final = "spec.source.rtsp.url"
+_HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+\]")
 
 
 def parse(raw: object, type_: type[T], *, root: str = "") -> T:
@@ -38,7 +37,7 @@ def parse(raw: object, type_: type[T], *, root: str = "") -> T:
     try:
         return msgspec.convert(raw, type_)
     except msgspec.ValidationError as error:
-        raise InvalidManifest(_problem(str(error), raw, root)) from None
+        raise InvalidManifest(explain(str(error), raw, type_, root)) from None
 
 
 def parse_camera(raw: object) -> Camera:
@@ -48,70 +47,79 @@ def parse_camera(raw: object) -> Camera:
         InvalidManifest: With every problem that was found.
     """
     if not isinstance(raw, Mapping):
-        raise InvalidManifest(Problem("(document)", _show(raw), "must be a mapping"))
+        raise InvalidManifest(Problem("(document)", show(raw), "must be a mapping"))
+    missing = [field for field in ("apiVersion", "kind") if field not in raw]
+    if missing:
+        raise InvalidManifest(*(Problem(field, None, "is required") for field in missing))
     camera = parse(raw, Camera)
-    problems = check(camera.spec)
+    problems = check_camera(camera)
     if problems:
         raise InvalidManifest(*problems)
     return camera
 
 
+def check_camera(camera: Camera) -> list[Problem]:
+    """What a camera's name and spec must hold together."""
+    problems = check(camera.spec)
+    if camera.spec.camera_id is None and not re.match(CAMERA_ID_PATTERN, camera.name):
+        rule = "is too long to be the camera's id (63 characters): give spec.cameraId"
+        problems.append(Problem("metadata.name", show(camera.name), rule))
+    return problems
+
+
 def check(spec: CameraSpec) -> list[Problem]:
     """What a spec's fields must hold together; the CRD says the same in CEL."""
+    problems = _check_motion(spec.motion)
+    if spec.camera_id in (".", ".."):
+        rule = "must not be . or .., which no URL can name"
+        problems.append(Problem("spec.cameraId", show(spec.camera_id), rule))
     source = spec.source
     if (source.rtsp is None) == (source.push is None):
         found = "neither" if source.rtsp is None else "both"
-        return [Problem("spec.source", found, "must have exactly one of rtsp, push")]
-    return [] if source.rtsp is None else _check_rtsp(source.rtsp)
+        problems.append(Problem("spec.source", found, "must have exactly one of rtsp, push"))
+    elif source.rtsp is not None:
+        problems += _check_rtsp(source.rtsp)
+    return problems
 
 
 def _check_rtsp(rtsp: RtspSource) -> list[Problem]:
-    url = "spec.source.rtsp.url"
+    if any(ord(c) <= ord(" ") or ord(c) == 0x7F for c in rtsp.url):  # noqa: PLR2004 - DEL
+        return [Problem(_URL, None, "must not hold spaces or control characters")]
     try:
         bare, credentials = split_userinfo(rtsp.url)
-        parts = urlsplit(bare)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return [Problem(url, None, "must be a URL: rtsp://HOST[:PORT]/PATH")]
+    except ValueError as error:
+        return [Problem(_URL, None, str(error))]
     problems = []
-    if parts.scheme not in ("rtsp", "rtsps"):
-        problems.append(Problem(url, _show(parts.scheme), "scheme must be rtsp or rtsps"))
+    scheme = bare.partition(":")[0]
+    if scheme not in ("rtsp", "rtsps"):
+        problems.append(Problem(_URL, None, "scheme must be rtsp or rtsps"))
     if credentials is not None:
         rule = "must not hold a login: put it into a Secret and name it in credentialsSecretRef"
-        problems.append(Problem(url, None, rule))
-    if not host or port == 0:
-        problems.append(Problem(url, None, "must name a host, and a port of 1 to 65535 if any"))
-    if any(ord(c) <= ord(" ") or ord(c) == 0x7F for c in rtsp.url):  # noqa: PLR2004 - DEL
-        problems.append(Problem(url, None, "must not hold spaces or control characters"))
-    if rtsp.tls is not None and parts.scheme != "rtsps":
+        problems.append(Problem(_URL, None, rule))
+    if not _names_a_host(bare):
+        problems.append(Problem(_URL, None, "must name a host, and a port of 1 to 65535 if any"))
+    if rtsp.tls is not None and scheme != "rtsps":
         problems.append(Problem("spec.source.rtsp.tls", None, "goes with an rtsps URL only"))
     return problems
 
 
-def _problem(message: str, raw: object, root: str) -> Problem:
-    found = _AT.match(message)
-    path = found["path"] if found else ""
-    rule = found["rule"] if found else message
-    value, known = _value_at(raw, path)
-    last = path.rpartition(".")[2]
-    shown = _show(value) if known and last not in _SECRET_FIELDS else None
-    if "unknown field" in rule or "missing required" in rule:
-        shown = None  # the rule names the field; the whole object around it is noise
-    return Problem((root + path).lstrip(".") or "(document)", shown, rule)
-
-
-def _value_at(raw: Any, path: str) -> tuple[object, bool]:
-    for name, index in _STEP.findall(path):
-        try:
-            raw = raw[name] if name else raw[int(index)]
-        except (KeyError, IndexError, TypeError):
-            return None, False
-    return raw, True
-
-
-def _show(value: object) -> str:
+def _names_a_host(bare: str) -> bool:
     try:
-        text = json.dumps(value, default=lambda other: type(other).__name__)
-    except (ValueError, RecursionError):
-        text = type(value).__name__
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+        parts = urlsplit(bare)
+        port = parts.port
+    except ValueError:
+        return False
+    digits = parts.netloc.rpartition(":")[2] if port is not None else ""
+    host = parts.netloc.removesuffix(f":{digits}") if digits else parts.netloc
+    return bool(_HOST.fullmatch(host)) and port != 0
+
+
+def _check_motion(motion: Motion) -> list[Problem]:
+    seen: set[str] = set()
+    problems = []
+    for index, mask in enumerate(motion.masks):
+        if mask.name in seen:
+            field = f"spec.motion.masks[{index}].name"
+            problems.append(Problem(field, show(mask.name), "is the name of another mask"))
+        seen.add(mask.name)
+    return problems

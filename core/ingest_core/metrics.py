@@ -8,8 +8,11 @@ docs/reference/metrics.md is generated from here.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+prometheus_client.disable_created_metrics()  # a series each that nobody asks for
 
 PREFIX: Final = "camera_ingest_"
 
@@ -86,10 +89,8 @@ LOOP_LAG: Final = Metric(
 RENDER_SECONDS: Final = Metric(
     f"{PREFIX}render_seconds", "histogram", "Time to make a JPEG, waiting included.", (), _FAST
 )
-LINGERING: Final = Metric(
-    f"{PREFIX}lingering_sessions",
-    "gauge",
-    "Sessions that were given up and whose thread has not ended yet.",
+WORKER_SESSIONS: Final = Metric(
+    f"{PREFIX}worker_sessions", "gauge", "Threads of RTSP sessions, those that hang included."
 )
 EVENTS_PUBLISHED: Final = Metric(
     f"{PREFIX}events_published_total", "counter", "Events that Redis took.", ("type",)

@@ -219,6 +219,7 @@ class ConnectedReason(StrEnum):
     CONNECTED = "Connected"
     CONNECTING = "Connecting"
     SUSPENDED = "Suspended"
+    RELEASED = "Released"
     WAITING_FOR_PUSH = "WaitingForPush"
 
 

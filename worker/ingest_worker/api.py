@@ -1,0 +1,282 @@
+"""The worker's frame API: what a gateway asks of it, in one process or over the network.
+
+An old frame is never served as if it were live: older than the camera's patience is 503.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final, overload
+
+from aiohttp import BodyPartReader, hdrs, web
+from msgspec import Struct
+
+from ingest_core import names
+from ingest_core.errors import FrameUnavailable, InvalidManifest, NotCaptured, Problem, PushRefused
+from ingest_core.http import BODY_SECONDS, json_response, read_body
+from ingest_core.model import Camera
+from ingest_worker.feed import Feed, Newest
+from ingest_worker.push import Push
+from ingest_worker.renderer import Renderer, Variant
+
+MAX_WIDTH: Final = 8192
+MAX_AGE_SECONDS: Final = 3600.0
+_JPEG: Final = "image/jpeg"
+_MULTIPART: Final = "multipart/form-data"
+_MULTIPART_OVERHEAD: Final = 16_384  # bytes of heads and boundaries around a frame
+_FIELD_BYTES: Final = 64
+_MAX_PARTS: Final = 8
+_RETRY_SECONDS: Final = 2
+
+
+class FrameInfo(Struct, frozen=True):
+    """A frame of the ring; `timestamp` is its capture time in Unix seconds."""
+
+    sequence: int
+    timestamp: float
+    keyframe: bool
+    bytes: int
+
+
+class FrameList(Struct, frozen=True):
+    """What the ring holds, oldest first. Sequences live within (incarnation, epoch)."""
+
+    camera_id: str
+    incarnation: int
+    epoch: int
+    items: list[FrameInfo]
+
+
+class Accepted(Struct, frozen=True):
+    """A pushed frame was taken, now or before, under this number."""
+
+    sequence: int
+
+
+class FrameApi:
+    """Answers for the cameras that `feeds` and `pushes` hold at that moment, by name."""
+
+    def __init__(
+        self, feeds: Mapping[str, Feed], pushes: Mapping[str, Push], renderer: Renderer
+    ) -> None:
+        self._feeds = feeds
+        self._pushes = pushes
+        self._renderer = renderer
+
+    async def answer(self, request: web.Request, camera: Camera, tail: str) -> web.StreamResponse:
+        """Answer what is asked of one camera.
+
+        Args:
+            request: Its query, headers and body count; its path does not.
+            camera: By whose name the feed is found.
+            tail: `frame/latest`, `frames`, `frames/{sequence}` or `push`.
+
+        Raises:
+            NotCaptured: This worker does not have the camera.
+            IngestError: As the call says.
+            web.HTTPNotFound: There is no such call.
+        """
+        feed = self._feeds.get(camera.name)
+        if feed is None:
+            raise NotCaptured(camera.id)
+        match tail.split("/"):
+            case ["frame", "latest"]:
+                return await self._latest(request, feed)
+            case ["frames"]:
+                return self._list(feed)
+            case ["frames", number] if number.isascii() and number.isdigit():
+                return await self._one(request, feed, int(number[:18]))
+            case ["push"]:
+                return await self._push(request, camera)
+        raise web.HTTPNotFound
+
+    async def _latest(self, request: web.Request, feed: Feed) -> web.Response:
+        variant = _variant(request.query)
+        max_age = _number(request.query, "max_age", 0.0, MAX_AGE_SECONDS, feed.patience)
+        newest = _fresh(feed, max_age)
+        etag = _etag(feed, newest.frame.sequence, variant)
+        headers = _headers(etag, newest.frame.sequence, newest.frame.timestamp)
+        headers[hdrs.AGE] = str(int(time.monotonic() - newest.captured))
+        headers[hdrs.CACHE_CONTROL] = "no-cache"
+        if _matches(request, etag):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        body = await self._renderer.newest(feed, newest, variant)
+        return web.Response(body=body, content_type=_JPEG, headers=headers)
+
+    def _list(self, feed: Feed) -> web.Response:
+        items = [
+            FrameInfo(frame.sequence, frame.timestamp, frame.keyframe, len(frame.data))
+            for frame in feed.held()
+        ]
+        frames = FrameList(feed.camera_id, feed.incarnation, feed.epoch, items)
+        return json_response(frames, headers={hdrs.CACHE_CONTROL: "no-store"})
+
+    async def _one(self, request: web.Request, feed: Feed, sequence: int) -> web.Response:
+        variant = _variant(request.query)
+        group = feed.until(sequence)
+        frame = group[-1]
+        etag = _etag(feed, sequence, variant)
+        headers = _headers(etag, sequence, frame.timestamp)
+        headers[hdrs.AGE] = str(max(0, int(time.time() - frame.timestamp)))
+        if _matches(request, etag):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        body = await self._renderer.older(feed, group, variant)
+        return web.Response(body=body, content_type=_JPEG, headers=headers)
+
+    async def _push(self, request: web.Request, camera: Camera) -> web.Response:
+        push = self._pushes.get(camera.name)
+        if push is None:
+            raise PushRefused(
+                HTTPStatus.CONFLICT, "the camera is not one that frames are pushed to"
+            )
+        scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        push.admit(bearer.strip() if scheme.lower() == "bearer" else None)
+        if request.content_type == _JPEG:
+            claimed = _timestamp(request.headers.get(names.HEADER_PUSH_TIMESTAMP))
+            data = await read_body(request, push.max_bytes)
+        elif request.content_type == _MULTIPART:
+            data, claimed = await _read_form(request, push.max_bytes)
+        else:
+            raise PushRefused(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"the body must be {_MULTIPART} with a frame_file, or {_JPEG}",
+            )
+        sequence = push.take(data, claimed).sequence
+        return json_response(Accepted(sequence), HTTPStatus.ACCEPTED)
+
+
+def _fresh(feed: Feed, max_age: float) -> Newest:
+    newest = feed.newest
+    if newest is None:
+        raise FrameUnavailable(f"no frame yet: {_why(feed)}", _RETRY_SECONDS)
+    age = time.monotonic() - newest.captured
+    if age > max_age:
+        text = f"the newest frame is {age:.1f} s old, more than {max_age:g} s: {_why(feed)}"
+        raise FrameUnavailable(text, _RETRY_SECONDS)
+    return newest
+
+
+def _why(feed: Feed) -> str:
+    state = feed.state
+    return f"{state.reason.value}. {state.message}".rstrip(". ")
+
+
+def _variant(query: Mapping[str, str]) -> Variant:
+    width = _number(query, "width", 16, MAX_WIDTH, None)
+    quality = _number(query, "quality", 1, 100, None)
+    return Variant(None if width is None else int(width), None if quality is None else int(quality))
+
+
+@overload
+def _number(
+    query: Mapping[str, str], field: str, least: float, most: float, default: float
+) -> float: ...
+@overload
+def _number(
+    query: Mapping[str, str], field: str, least: float, most: float, default: None
+) -> float | None: ...
+def _number(
+    query: Mapping[str, str], field: str, least: float, most: float, default: float | None
+) -> float | None:
+    text = query.get(field)
+    if text is None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        rule = f"must be a number of {least:g} to {most:g}"
+        raise InvalidManifest(Problem(f"?{field}", repr(text[:40]), rule))
+    return number
+
+
+def _etag(feed: Feed, sequence: int, variant: Variant) -> str:
+    shape = f"{variant.width or 0}-{variant.quality or 0}"
+    return f'"{feed.incarnation:x}-{feed.epoch:x}-{sequence:x}-{shape}"'
+
+
+def _matches(request: web.Request, etag: str) -> bool:
+    wanted = request.headers.get(hdrs.IF_NONE_MATCH)
+    if wanted is None:
+        return False
+    tags = {tag.strip().removeprefix("W/") for tag in wanted.split(",")}
+    return etag in tags or "*" in tags
+
+
+def _headers(etag: str, sequence: int, timestamp: float) -> dict[str, str]:
+    return {
+        hdrs.ETAG: etag,
+        hdrs.LAST_MODIFIED: formatdate(timestamp, usegmt=True),
+        names.HEADER_TIMESTAMP: f"{timestamp:.6f}",
+        names.HEADER_SEQUENCE: str(sequence),
+    }
+
+
+def _timestamp(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        timestamp = float(text)
+    except ValueError:
+        timestamp = math.nan
+    if not 0 < timestamp < 1e11:  # noqa: PLR2004 - the year 5138; also refuses inf and nan
+        raise PushRefused(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"timestamp: must be Unix seconds, such as 1763801000.123 (found {text[:40]!r})",
+        )
+    return timestamp
+
+
+async def _read_form(request: web.Request, limit: int) -> tuple[bytes, float | None]:
+    """Read `frame_file` and `timestamp` of a form, in any order."""
+    if (request.content_length or 0) > limit + _MULTIPART_OVERHEAD:
+        raise _too_big(limit)
+    data: bytes | None = None
+    claimed: float | None = None
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            parts = await request.multipart()
+            for _ in range(_MAX_PARTS):
+                part = await parts.next()
+                if part is None:
+                    break
+                if not isinstance(part, BodyPartReader):
+                    raise _unprocessable("a part must not be multipart itself")
+                if part.name == "frame_file" and data is None:
+                    data = await _read_part(part, limit)
+                elif part.name == "timestamp":
+                    claimed = _timestamp((await _read_part(part, _FIELD_BYTES)).decode("latin-1"))
+                else:
+                    raise _unprocessable(
+                        f"{part.name!r}: the form has one frame_file and one timestamp, no more"
+                    )
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text=f"the body took more than {BODY_SECONDS:g} s") from None
+    except ValueError:
+        raise PushRefused(HTTPStatus.BAD_REQUEST, "the body is no well-formed form") from None
+    if data is None:
+        raise _unprocessable("frame_file: the form has none")
+    return data, claimed
+
+
+async def _read_part(part: BodyPartReader, limit: int) -> bytes:
+    data = bytearray()
+    while chunk := await part.read_chunk(65536):
+        data += chunk
+        if len(data) > limit:
+            raise _too_big(limit)
+    return bytes(data)
+
+
+def _too_big(limit: int) -> PushRefused:
+    return PushRefused(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"must not have more than {limit} bytes"
+    )
+
+
+def _unprocessable(reason: str) -> PushRefused:
+    return PushRefused(HTTPStatus.UNPROCESSABLE_ENTITY, reason)

@@ -1,0 +1,260 @@
+"""Keep one session with one RTSP camera: run it, say why it ended, leave it alone for a while.
+
+`supervise` runs until it is cancelled and holds the retry policy; `capture` is one session and only
+ever raises. A camera that hangs costs its own thread and nothing else.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, Never, Protocol, TypeVar
+
+import structlog
+
+from ingest_core.errors import CaptureError, Failure
+from ingest_core.model import ConnectedReason
+from ingest_worker.backoff import Backoff
+from ingest_worker.feed import Feed
+from ingest_worker.metrics import WorkerMetrics
+from ingest_worker.rtsp import Deadline, Session, Target
+from ingest_worker.stamp import StreamClock
+
+T = TypeVar("T")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+STEADY_CONNECTS: Final = 32
+FAILING_CONNECTS: Final = 16
+_FAILING_AFTER: Final = 3  # failures in a row that move a camera to the second lane
+_GRACE: Final = 0.5  # s that a session's thread has to notice that it must end
+_LOGIN_POLL: Final = 30.0  # s after which a refused login is read again, as nobody tells of Secrets
+_BELIEVED: Final = 2  # 401s in a row, after a success with the same login, that mean "too many"
+
+Draw = Callable[[], float]
+
+
+class Connects:
+    """The worker's budget of sessions that connect at once, so that an outage ends in no storm.
+
+    Cameras that keep failing wait in a lane of their own: a hundred dead ones, each ten seconds in
+    connecting, do not delay one that only lost its cable.
+    """
+
+    def __init__(self, steady: int = STEADY_CONNECTS, failing: int = FAILING_CONNECTS) -> None:
+        self._steady = asyncio.Semaphore(steady)
+        self._failing = asyncio.Semaphore(failing)
+
+    @contextlib.asynccontextmanager
+    async def slot(self, failures: int) -> AsyncIterator[None]:
+        """A place in the lane for a camera that failed so often in a row."""
+        lane = self._failing if failures >= _FAILING_AFTER else self._steady
+        async with lane:
+            yield
+
+
+class Line:
+    """One connection per camera: the next session waits until the last one's thread has ended."""
+
+    def __init__(self) -> None:
+        self._last: asyncio.Future[CaptureError] | None = None
+
+    async def take(self, over: asyncio.Future[CaptureError]) -> None:
+        """Wait for the line; it is taken until `over` is done."""
+        if self._last is not None:
+            await asyncio.wait([self._last])
+        self._last = over
+
+
+class Opened(Protocol):
+    """A session as `capture` sees it: see rtsp.Session."""
+
+    deadline: Deadline
+    opened: float | None
+    first: float | None
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def timed_out(self) -> CaptureError: ...
+
+
+class Open(Protocol):
+    """The seam to a camera; rtsp.Session is the real one. Both calls come from its thread."""
+
+    def __call__(
+        self,
+        target: Target,
+        feed: Feed,
+        clock: StreamClock,
+        *,
+        showed: Callable[[], None],
+        ended: Callable[[CaptureError], None],
+    ) -> Opened: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What `supervise` is given.
+
+    Attributes:
+        feed: The camera's.
+        read_target: Puts together what a session needs, login included, read now; raises a
+            CaptureError of CREDENTIALS_MISSING when a Secret is not there.
+        connects: The worker's.
+        metrics: The worker's.
+        nudged: Set when the camera or its Secret may have changed.
+        open: See Open.
+        draw: Evenly distributed in [0, 1).
+    """
+
+    feed: Feed
+    read_target: Callable[[], Awaitable[Target]]
+    connects: Connects
+    metrics: WorkerMetrics
+    nudged: asyncio.Event
+    open: Open = Session
+    draw: Callable[[], float] = random.random
+
+
+async def supervise(camera: Captured) -> Never:
+    """Capture until cancelled. Only cancellation gets out; every failure costs a delay."""
+    now = asyncio.get_running_loop().time
+    backoff, clock, line = Backoff(), StreamClock(), Line()
+    feed = camera.feed
+    trusted: Target | None = None  # the last one that brought a picture
+    while True:
+        started, sessions, target = now(), feed.sessions, None
+        feed.say(ConnectedReason.CONNECTING)
+        camera.nudged.clear()
+        try:
+            target = await camera.read_target()
+            await capture(camera, target, clock, line, backoff.failures)
+        except CaptureError as error:
+            ended = error
+        except Exception:  # the one blanket except: a bug here must not stop a sibling
+            log.exception("capture_crashed")
+            ended = CaptureError(Failure.CRASHED, "a bug of Camera Ingest; the log has it")
+        connected = feed.sessions > sessions
+        trusted = target if connected else trusted
+        failure = judge(ended.failure, backoff, trusted=target is not None and target == trusted)
+        repeated = failure is backoff.last and not connected
+        backoff = backoff.failed(failure, now() - started if connected else 0.0)
+        delay = backoff.delay(camera.draw())
+        feed.disconnected(failure, str(ended))
+        say = log.debug if repeated else log.warning
+        say(
+            "camera_disconnected",
+            reason=failure.value,
+            message=str(ended),
+            failures=backoff.failures,
+            retry_seconds=round(delay, 1),
+        )
+        await _leave_alone(camera, target, failure, delay)
+
+
+def judge(failure: Failure, backoff: Backoff, *, trusted: bool) -> Failure:
+    """Some cameras answer 401 when all their sessions are taken: so does one that let us in before.
+
+    Args:
+        failure: Of the session that ended.
+        backoff: Before that failure is counted.
+        trusted: The very same login brought pictures before.
+    """
+    if failure is not Failure.AUTHENTICATION_FAILED or not trusted:
+        return failure
+    busy = backoff.counts.get(Failure.CAMERA_BUSY, 0) < _BELIEVED
+    return Failure.CAMERA_BUSY if busy else failure
+
+
+async def capture(
+    camera: Captured, target: Target, clock: StreamClock, line: Line, failures: int
+) -> Never:
+    """Run one session until it fails.
+
+    Raises:
+        CaptureError: It ended, and why. So has its thread, unless it hangs in a system call: then
+            it lingers, and holds the line until it has.
+    """
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[CaptureError] = loop.create_future()
+    shown: asyncio.Future[None] = loop.create_future()
+
+    def settle(future: asyncio.Future[T], value: T) -> None:
+        if not future.done():
+            future.set_result(value)
+
+    def tell(future: asyncio.Future[T], value: T) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            loop.call_soon_threadsafe(settle, future, value)
+
+    session = camera.open(
+        target,
+        camera.feed,
+        clock,
+        showed=lambda: tell(shown, None),
+        ended=lambda error: tell(over, error),
+    )
+    await line.take(over)
+    async with camera.connects.slot(failures):
+        try:
+            session.start()
+        except BaseException:
+            over.cancel()
+            raise
+        camera.metrics.sessions.inc()
+        over.add_done_callback(lambda _: camera.metrics.sessions.dec())
+        try:
+            await _until(session, over, shown)
+        except BaseException:
+            await _stop(session, over)
+            raise
+    try:
+        if not over.done():
+            camera.metrics.connected(session)
+            log.info("camera_connected")
+            await _until(session, over)
+    finally:
+        await _stop(session, over)
+    raise over.result()
+
+
+async def _until(session: Opened, *futures: asyncio.Future[Any]) -> None:
+    """Wait for one of the futures.
+
+    Raises:
+        CaptureError: The session is past its deadline, and its thread did not notice.
+    """
+    now = asyncio.get_running_loop().time
+    while True:
+        patience = session.deadline.at + _GRACE - now()
+        if patience <= 0:
+            raise session.timed_out()
+        done, _ = await asyncio.wait(futures, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if done:
+            return
+
+
+async def _stop(session: Opened, over: asyncio.Future[CaptureError]) -> None:
+    session.stop()
+    if not over.done():
+        await asyncio.wait([over], timeout=_GRACE)
+
+
+async def _leave_alone(
+    camera: Captured, target: Target | None, failure: Failure, delay: float
+) -> None:
+    """Wait; but a login that was refused or missing is tried again as soon as it is another."""
+    if failure not in (Failure.AUTHENTICATION_FAILED, Failure.CREDENTIALS_MISSING):
+        await asyncio.sleep(delay)
+        return
+    now = asyncio.get_running_loop().time
+    until = now() + delay
+    while (left := until - now()) > 0:
+        camera.nudged.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(left, _LOGIN_POLL)):
+                await camera.nudged.wait()
+        with contextlib.suppress(CaptureError):
+            if await camera.read_target() != target:
+                return

@@ -1,0 +1,333 @@
+"""One camera in this worker: its ring, newest picture, counters, state, and numbers of its events.
+
+Written by one thread at a time (that of its session, or the event loop for a push camera), read by
+the event loop; a lock covers what both touch, and nothing is computed under it. It outlives
+sessions and restarts, so that numbers go on as long as the assignment does.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ingest_core import events, names
+from ingest_core.errors import Failure, FrameGone
+from ingest_core.events import Event, Fact, SourceKind
+from ingest_core.live import Live
+from ingest_core.model import Camera, ConnectedReason, Motion, Reason
+from ingest_worker.motion import Detector, MotionConfig, Observation
+from ingest_worker.picture import Picture
+from ingest_worker.ring import Codec, Frame, Ring
+
+PUSH_PATIENCE_SECONDS: Final = 10.0
+PATIENCE_INTERVALS: Final = 5
+_RATE_SAMPLES: Final = 32  # arrivals from which the frame rate is told
+_RATE_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest frame that may be shown.
+
+    Attributes:
+        frame: As it was sent.
+        picture: As it was decoded; None for a JPEG that was pushed.
+        captured: Capture time on this machine's monotonic clock, which nobody can set back.
+    """
+
+    frame: Frame
+    picture: Picture | None
+    captured: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the condition Connected says; `since` is Unix seconds."""
+
+    connected: bool
+    reason: Reason
+    message: str
+    since: float
+
+
+class Feed:
+    """See the module. `changed` is called, from any thread, when what `state` says changed."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        worker: str,
+        incarnation: int,
+        offer: Callable[[Event], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self.camera_id: Final = camera.id
+        self.epoch: Final = camera.epoch
+        self.incarnation: Final = incarnation
+        self.kind: Final[SourceKind] = "rtsp" if camera.spec.source.rtsp else "http_push"
+        self._worker = worker
+        self._source = names.event_source(worker, incarnation)
+        self._offer = offer
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._numbering = threading.Lock()
+        self._ring = Ring(camera.spec.buffer.seconds, camera.spec.buffer.max_bytes)
+        self._detector: Detector | None = None
+        self._motion = camera.spec.motion
+        self._moving_since: float | None = None
+        self._arrivals: deque[float] = deque(maxlen=_RATE_SAMPLES)
+        self._arrived = time.monotonic()
+        self._frame_number = 0
+        self._event_number = 0
+        self._down_since: float | None = None
+        self.newest: Newest | None = None
+        self.codec: Codec | None = None
+        self.size: tuple[int, int] | None = None
+        self.state = State(False, ConnectedReason.CONNECTING, "", time.time())
+        self.frames = 0
+        self.bytes = 0
+        self.sessions = 0
+        self.disconnects: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
+        self.decode_errors = 0
+        self.motion_events = 0
+        self.light_changes = 0
+        self.retune(camera)
+
+    def continues(self, camera: Camera) -> bool:
+        """Is this the feed of the same assignment still?"""
+        kind = "rtsp" if camera.spec.source.rtsp else "http_push"
+        return (self.camera_id, self.epoch, self.kind) == (camera.id, camera.epoch, kind)
+
+    def retune(self, camera: Camera) -> None:
+        """Take over what can change under a living session: the ring's bounds, motion."""
+        spec = camera.spec
+        rtsp = spec.source.rtsp
+        self._patience = float(rtsp.stall_timeout_seconds) if rtsp else PUSH_PATIENCE_SECONDS
+        with self._lock:
+            self._ring.resize(spec.buffer.seconds, spec.buffer.max_bytes)
+        if spec.motion == self._motion and self._detector is not None:
+            return
+        self._motion = spec.motion
+        self._detector = _detector(spec.motion)
+
+    # Written by the session's thread, or by the event loop for a pushed frame.
+
+    def take(self, data: bytes, *, keyframe: bool, timestamp: float, codec: Codec) -> Frame:
+        """Number a frame, keep it in the ring and tell the world."""
+        self._frame_number += 1
+        frame = Frame(self._frame_number, timestamp, keyframe, data, codec)
+        with self._lock:
+            kept = self._ring.append(frame)
+        if not kept:
+            self.drops["ring"] += 1
+        self.frames += 1
+        self.bytes += len(data)
+        self._arrived = time.monotonic()
+        self._arrivals.append(self._arrived)
+        self._tell(
+            events.FrameIngested(
+                camera_id=self.camera_id,
+                timestamp=timestamp,
+                source=self.kind,
+                keyframe=keyframe,
+                bytes=len(data),
+                frame=frame.sequence,
+            )
+        )
+        return frame
+
+    def show(self, frame: Frame, picture: Picture | None) -> None:
+        """Make a frame the newest one; call before `connected` and for each good picture."""
+        captured = time.monotonic() - max(0.0, time.time() - frame.timestamp)
+        self.newest = Newest(frame, picture, captured)
+
+    def watch(self, picture: Picture) -> None:
+        """Look for motion in a picture, if one is due."""
+        detector = self._detector
+        timestamp = picture.frame.timestamp
+        if detector is not None and detector.due(timestamp):
+            self.observe(detector.step(picture.luma(), timestamp), timestamp)
+
+    @property
+    def detector(self) -> Detector | None:
+        """The owner of the background; only the writing thread may step it."""
+        return self._detector
+
+    def observe(self, seen: Observation, timestamp: float) -> None:
+        """Tell the world what the detector saw."""
+        self.light_changes += seen.light_change
+        if seen.began is not None:
+            self.motion_events += 1
+            self._moving_since = timestamp
+            region = seen.began
+            box = events.Box(region.x, region.y, region.width, region.height)
+            self._tell(
+                events.MotionDetected(
+                    camera_id=self.camera_id, timestamp=timestamp, area=region.area, box=box
+                )
+            )
+        if seen.ended is not None:
+            self._end_motion(timestamp, seen.ended)
+
+    def connected(self, codec: Codec, size: tuple[int, int]) -> None:
+        """A session brought its first picture, or another one of another size."""
+        if self.state.connected and (codec, size) == (self.codec, self.size):
+            return
+        now = time.time()
+        fresh = not self.state.connected
+        self.codec, self.size = codec, size
+        if fresh:
+            self.sessions += 1
+        downtime = None if self._down_since is None else now - self._down_since
+        self._set(State(True, ConnectedReason.CONNECTED, "", now))
+        if fresh:
+            self._tell(
+                events.CameraConnected(
+                    camera_id=self.camera_id,
+                    timestamp=now,
+                    width=size[0],
+                    height=size[1],
+                    codec=codec.name,
+                    downtime_seconds=downtime,
+                )
+            )
+
+    def disconnected(self, failure: Failure | ConnectedReason, message: str) -> None:
+        """A session ended, never began, or was ended by us, which is no failure."""
+        now = time.time()
+        was_connected = self.state.connected
+        if was_connected or isinstance(failure, Failure):
+            self.disconnects[failure] += 1
+        with self._lock:
+            self._ring.cut()
+        self._arrivals.clear()
+        if self._moving_since is not None:
+            self._end_motion(now, now - self._moving_since)
+        self._detector = _detector(self._motion)
+        if was_connected:
+            self._down_since = now
+        self._set(State(False, failure, message, now))
+        if was_connected:
+            self._tell(
+                events.CameraDisconnected(camera_id=self.camera_id, reason=failure, timestamp=now)
+            )
+
+    def say(self, reason: Reason, message: str = "") -> None:
+        """Change the reason while it is not connected."""
+        if not self.state.connected and self.state.reason != reason:
+            self._set(State(False, reason, message, time.time()))
+
+    # Read by the event loop.
+
+    def until(self, sequence: int) -> tuple[Frame, ...]:
+        """The frames of the ring that decode this one, the last being it.
+
+        Raises:
+            FrameGone: The ring does not hold it.
+        """
+        with self._lock:
+            group = self._ring.group_until(sequence)
+        if not group:
+            raise FrameGone(f"the ring of {self.camera_id!r} does not hold frame {sequence}")
+        return group
+
+    def held(self) -> list[Frame]:
+        """Every frame of the ring, oldest first."""
+        with self._lock:
+            return list(self._ring)
+
+    def ring_size(self) -> tuple[int, float]:
+        """Bytes and seconds that the ring holds."""
+        with self._lock:
+            return self._ring.bytes, self._ring.seconds
+
+    @property
+    def interval(self) -> float:
+        """Mean time between the last frames in seconds; 0 while unknown."""
+        arrivals = tuple(self._arrivals)
+        return (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1) if len(arrivals) > 1 else 0.0
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last frame came."""
+        return time.monotonic() - self._arrived
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence that are too much: what is set, or five frame intervals."""
+        return max(self._patience, PATIENCE_INTERVALS * self.interval)
+
+    def fps(self, now: float) -> float:
+        """Frames a second over the last ones, at monotonic time `now`."""
+        arrivals = [at for at in tuple(self._arrivals) if at > now - _RATE_SECONDS]
+        if len(arrivals) < 2 or now - arrivals[-1] > 5 * self.interval + 1:  # noqa: PLR2004 - a rate needs two
+            return 0.0
+        return (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-3)
+
+    @property
+    def moving(self) -> bool:
+        return self._moving_since is not None
+
+    def live(self) -> Live:
+        """What is known at this moment."""
+        now = time.monotonic()
+        newest, state, size = self.newest, self.state, self.size
+        ring_bytes, ring_seconds = self.ring_size()
+        return Live(
+            camera_id=self.camera_id,
+            worker=self._worker,
+            epoch=self.epoch,
+            connected=state.connected,
+            reason=state.reason,
+            message=state.message,
+            fps=round(self.fps(now), 2),
+            frame_age_seconds=None if newest is None else round(now - newest.captured, 3),
+            last_frame=None if newest is None else newest.frame.timestamp,
+            width=size[0] if size else None,
+            height=size[1] if size else None,
+            codec=self.codec.name if self.codec else None,
+            sessions=self.sessions,
+            moving=self.moving,
+            motion_events=self.motion_events,
+            ring_seconds=round(ring_seconds, 3),
+            ring_bytes=ring_bytes,
+        )
+
+    def _end_motion(self, timestamp: float, duration: float) -> None:
+        self._moving_since = None
+        self._tell(
+            events.MotionEnded(
+                camera_id=self.camera_id, timestamp=timestamp, duration_seconds=round(duration, 3)
+            )
+        )
+
+    def _set(self, state: State) -> None:
+        self.state = state
+        self._changed()
+
+    def _tell(self, fact: Fact) -> None:
+        with self._numbering:  # a push camera's motion is told from another thread
+            self._event_number += 1
+            number = self._event_number
+            self._offer(events.event(fact, source=self._source, epoch=self.epoch, sequence=number))
+
+
+def _detector(motion: Motion) -> Detector | None:
+    if not motion.enabled:
+        return None
+    masks = tuple(
+        tuple((corner.x_permille, corner.y_permille) for corner in mask.polygon)
+        for mask in motion.masks
+    )
+    return Detector(
+        MotionConfig(
+            sensitivity=motion.sensitivity,
+            min_area_permille=motion.min_area_permille,
+            cooldown_seconds=motion.cooldown_seconds,
+            masks=masks,
+        )
+    )

@@ -1,0 +1,188 @@
+"""Frames that a device pushes: the equal of RTSP, with the body in the place of the session.
+
+Bounded before anything is read, a JPEG by its header before anything is decoded, in rate by a
+token bucket. Decides on the event loop; only motion's decoding goes to a thread, and what comes
+while one picture is being looked at is not looked at.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Final, Never
+
+from ingest_core.errors import CaptureError, Failure, PushRefused
+from ingest_core.model import ConnectedReason, PushSource
+from ingest_worker import jpeg, render
+from ingest_worker.feed import Feed
+from ingest_worker.ring import JPEG
+
+CLOCK_SECONDS: Final = 5.0  # by which a device's clock may be off and still be believed
+_ANALYSED_WIDTH: Final = 320
+_REMEMBERED: Final = 256  # timestamps that are known again
+_CHECK_SECONDS: Final = 1.0
+_TOKEN_SECONDS: Final = 30.0  # after which the token is read again, as nobody tells of Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The answer to a push: the frame's number, and whether it had been taken before."""
+
+    sequence: int
+    again: bool
+
+
+class Push:
+    """The receiving end of one push camera. Owner: the event loop."""
+
+    def __init__(
+        self,
+        source: PushSource,
+        feed: Feed,
+        executor: Executor,
+        *,
+        clock: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._feed = feed
+        self._executor = executor
+        self.token: str | None = None
+        self._clock = clock
+        self._now = now
+        self._tokens = float(source.max_fps)
+        self._filled = now()
+        self._known: OrderedDict[float, int] = OrderedDict()
+        self._newest = 0.0
+        self._looking = False
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of a frame at most."""
+        return self._source.max_frame_bytes
+
+    def admit(self, bearer: str | None) -> None:
+        """Decide, before the body is read, whether a frame may come.
+
+        Raises:
+            PushRefused: 401 without the right token, 429 over the rate.
+        """
+        if self._source.token_secret_ref is not None and not self._is_token(bearer or ""):
+            raise PushRefused(401, "this camera wants its push token: Authorization: Bearer TOKEN")
+        now = self._now()
+        rate = self._source.max_fps
+        self._tokens = min(rate, self._tokens + (now - self._filled) * rate)
+        self._filled = now
+        if self._tokens < 1:
+            self._feed.drops["rate"] += 1
+            raise PushRefused(429, f"more than {rate} frames a second (maxFPS)", retry_after=1)
+        self._tokens -= 1
+
+    def take(self, data: bytes, claimed: float | None) -> Pushed:
+        """Take a frame in.
+
+        Args:
+            data: The whole body.
+            claimed: Unix seconds at which the device says it was captured. Believed within 5 s of
+                arrival; beyond, the time of arrival is taken.
+
+        Raises:
+            PushRefused: 413 too big, 422 no JPEG within bounds, or older than one already taken.
+        """
+        if len(data) > self.max_bytes:
+            self._feed.drops["oversized"] += 1
+            raise PushRefused(413, f"the frame has more than {self.max_bytes} bytes")
+        if claimed is not None and (sequence := self._known.get(claimed)) is not None:
+            return Pushed(sequence, again=True)
+        try:
+            header = jpeg.parse(data)
+        except jpeg.NotJpeg as error:
+            self._feed.drops["invalid"] += 1
+            raise PushRefused(422, f"the frame {error}") from None
+        timestamp = self._timestamp(claimed)
+        frame = self._feed.take(data, keyframe=True, timestamp=timestamp, codec=JPEG)
+        self._feed.show(frame, None)
+        self._feed.connected(JPEG, (header.width, header.height))
+        if claimed is not None:
+            self._known[claimed] = frame.sequence
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        self._look(data, timestamp, header)
+        return Pushed(frame.sequence, again=False)
+
+    def _is_token(self, bearer: str) -> bool:
+        return self.token is not None and hmac.compare_digest(self.token.encode(), bearer.encode())
+
+    def _timestamp(self, claimed: float | None) -> float:
+        arrived = self._clock()
+        believed = claimed is not None and abs(claimed - arrived) <= CLOCK_SECONDS
+        timestamp = claimed if claimed is not None and believed else arrived
+        if timestamp <= self._newest:
+            if believed:
+                self._feed.drops["late"] += 1
+                raise PushRefused(422, "timestamp: must be later than that of the last frame")
+            timestamp = self._newest + 1e-6
+        self._newest = timestamp
+        return timestamp
+
+    def _look(self, data: bytes, timestamp: float, header: jpeg.Header) -> None:
+        detector = self._feed.detector
+        if detector is None or self._looking or not detector.due(timestamp):
+            return
+        self._looking = True
+
+        def look() -> None:
+            try:
+                luma = render.jpeg_luma(data, header.width, _ANALYSED_WIDTH)
+                if luma is None:
+                    self._feed.decode_errors += 1
+                    return
+                seen = detector.step(luma, timestamp)
+                if seen.began is not None:
+                    factor = round(header.width / luma.shape[1])
+                    seen = replace(seen, began=seen.began.scaled(factor))
+                self._feed.observe(seen, timestamp)
+            finally:
+                self._looking = False
+
+        self._executor.submit(look)
+
+
+async def supervise(
+    push: Push, feed: Feed, read_token: Callable[[], Awaitable[str | None]], nudged: asyncio.Event
+) -> Never:
+    """Keep the token known and say when a device stopped pushing, until cancelled.
+
+    Args:
+        push: What takes the frames; its token is set here.
+        feed: The camera's.
+        read_token: Reads the token now; raises a CaptureError when its Secret is not there.
+        nudged: Set when the camera or its Secret may have changed.
+    """
+    now = asyncio.get_running_loop().time
+    read_again = now()
+    while True:
+        if nudged.is_set() or now() >= read_again:
+            nudged.clear()
+            read_again = now() + _TOKEN_SECONDS
+            try:
+                push.token = await read_token()
+                _wait(feed)
+            except CaptureError as error:
+                push.token = None
+                feed.say(error.failure, str(error))
+        if feed.state.connected and feed.silence > feed.patience:
+            feed.disconnected(Failure.STALLED, "the device stopped pushing frames")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await nudged.wait()
+
+
+def _wait(feed: Feed) -> None:
+    """Say that nothing but frames is missing; a stalled device stays told as stalled."""
+    if feed.state.reason is not Failure.STALLED:
+        feed.say(ConnectedReason.WAITING_FOR_PUSH)
