@@ -15,6 +15,10 @@ _URL: Final = re.compile(
 )
 _USERINFO: Final = re.compile(r"(?<=://)\S*@")  # too much rather than too little
 
+_PLAIN: Final = "!\"$&'()*+,-.;<=>\\^_`{|}~"  # printable, and without a meaning in a URL's userinfo
+
+MAX_LOGIN_BYTES: Final = 127
+
 
 class Credentials(msgspec.Struct, frozen=True):
     """A login, raw: nothing in it is percent-encoded."""
@@ -56,13 +60,21 @@ def split_userinfo(url: str) -> tuple[str, Credentials | None]:
 
 
 def join_userinfo(url: str, credentials: Credentials | None) -> str:
-    """The URL as FFmpeg wants it, with the login percent-encoded. Never log the result."""
+    """The URL as FFmpeg wants it, with the login percent-encoded. Never log the result.
+
+    No more is encoded than must be, because FFmpeg keeps 127 bytes of it and cuts off the rest.
+
+    Raises:
+        ValueError: The encoded login is longer than that.
+    """
     if credentials is None:
         return url
+    username = quote(credentials.username, safe=_PLAIN)
+    login = f"{username}:{quote(credentials.password, safe=_PLAIN + ':')}"
+    if len(login) > MAX_LOGIN_BYTES:
+        raise ValueError(f"user and password must not be longer than {MAX_LOGIN_BYTES} bytes")
     scheme, separator, rest = url.partition("://")
-    username = quote(credentials.username, safe="")
-    password = quote(credentials.password, safe="")
-    return f"{scheme}{separator}{username}:{password}@{rest}"
+    return f"{scheme}{separator}{login}@{rest}"
 
 
 def redact(text: str) -> str:

@@ -23,19 +23,20 @@ _URL: Final = "spec.source.rtsp.url"
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+\]")
 
 
-def parse(raw: object, type_: type[T], *, root: str = "") -> T:
+def parse(raw: object, type_: type[T], *, root: str = "", strict: bool = True) -> T:
     """Convert raw JSON or YAML values.
 
     Args:
         raw: What the decoder gave: dicts, lists, strings, numbers.
         type_: A msgspec type.
         root: Prefix of the field paths in problems.
+        strict: False takes numbers and truths that are written as strings, as settings are.
 
     Raises:
         InvalidManifest: With the first field that breaks its rule.
     """
     try:
-        return msgspec.convert(raw, type_)
+        return msgspec.convert(raw, type_, strict=strict)
     except msgspec.ValidationError as error:
         raise InvalidManifest(explain(str(error), raw, type_, root)) from None
 

@@ -1,11 +1,11 @@
 """What a camera's picture looks like when nothing happens, and how much each pixel flickers then.
 
 A running mean and a running mean absolute deviation per pixel: the Σ-Δ background of Manzanera and
-Richefeu ("A new motion detection algorithm based on Σ-Δ background estimation", 2007) with an
+Richefeu ("A new motion detection algorithm based on Σ-Δ background estimation", 2007), but with an
 exponential instead of a counting update, so that it follows in seconds at every frame rate.
 
-Promises no decision and no clock: elapsed time comes in. One owner; its planes are reused from frame
-to frame, so that a frame allocates nothing.
+Promises no decision and no clock: elapsed time comes in. One owner; its planes are reused from
+frame to frame, so that a frame allocates next to nothing.
 """
 
 import math
@@ -24,7 +24,10 @@ ABSORBS_SECONDS: Final = 30.0
 """Time constant at which something that stays becomes background."""
 SLOWEST: Final = 1 / 400
 FASTEST: Final = 1 / 4
-"""Bounds of one update, so that a long or no time between two frames neither forgets nor freezes."""
+"""Bounds of one update: neither a long nor no time between two frames forgets or freezes."""
+
+GRID: Final = 16
+"""Every how many pixels, in both directions, the gain is sampled."""
 
 
 def rate(elapsed: float, constant: float) -> float:
@@ -52,13 +55,21 @@ class Background:
         np.copyto(self._mean, picture)
         self._learned = 1
 
-    def compare(self, picture: Plane, factor: float, floor: float) -> Plane:
-        """255 where the picture is off the mean by more than usual, 0 elsewhere.
+    def gain(self, picture: Plane) -> float:
+        """How much brighter the picture is than the background: the median of a grid of pixels.
+
+        What moves is in less than half of the picture, so the median does not see it.
+        """
+        known = np.maximum(self._mean[GRID // 2 :: GRID, GRID // 2 :: GRID], 1)
+        return float(np.median(picture[GRID // 2 :: GRID, GRID // 2 :: GRID] / known))
+
+    def compare(self, picture: Plane, factor: float, floor: float, gain: float = 1) -> Plane:
+        """255 where the picture is off `gain` times the mean by more than usual, 0 elsewhere.
 
         That is by more than `factor` times the pixel's mean absolute deviation plus `floor` grey
         levels. The plane is the caller's until the next call of any method.
         """
-        expected = cv2.convertScaleAbs(self._mean, dst=self._difference)
+        expected = cv2.convertScaleAbs(self._mean, dst=self._difference, alpha=gain)
         cv2.absdiff(picture, expected, dst=self._difference)
         limit = cv2.convertScaleAbs(self._deviation, dst=self._scratch, alpha=factor, beta=floor)
         cv2.compare(self._difference, limit, cv2.CMP_GT, dst=self._scratch)

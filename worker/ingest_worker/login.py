@@ -26,7 +26,8 @@ _SYSTEM_CA: Final = (
 
 
 @functools.cache
-def _system_authorities() -> str | None:
+def system_authorities() -> str | None:
+    """The file of authorities that this machine trusts."""
     return next((path for path in _SYSTEM_CA if path and Path(path).exists()), None)
 
 
@@ -71,7 +72,7 @@ class Logins:
 
     async def _authority(self, reference: SecretRef | None) -> str | None:
         if reference is None:
-            return _system_authorities()
+            return system_authorities()
         pem = await self._read(reference.name, reference.key)
         return await asyncio.to_thread(self._write, pem.encode())
 

@@ -24,6 +24,10 @@ DUE_SECONDS: Final = 0.16
 """Least time between two analysed frames: four to six a second at the usual frame rates."""
 LEARNING_FRAMES: Final = 10
 """Frames without a decision after a start or a change of light: 2 s at five a second."""
+EXPOSURE: Final = 0.03
+"""When the whole picture is brighter or darker by more, only what is off that too moves."""
+LEAST_SIDE: Final = 16
+"""A smaller picture is no camera's; and OpenCV 5.0 ends the process over an empty one."""
 GAP_SECONDS: Final = 3.0
 GAP_INTERVALS: Final = 4
 LONGEST_INTERVAL: Final = 60.0
@@ -139,6 +143,8 @@ class Detector:
 
         Costs the caller `due`'s bound only if asked first. A new size or a gap in time starts anew.
         """
+        if min(luma.shape) < LEAST_SIDE:
+            return Observation(moving=self._event.began is not None)
         gap = timestamp - self._last
         since = elapsed(gap, self._interval)
         self._last, self._interval = timestamp, min(gap, LONGEST_INTERVAL)
@@ -189,16 +195,21 @@ class _View:
         if self._background.learned < LEARNING_FRAMES:
             self._background.learn(picture, since, None)
             return False, None
-        cv2.bitwise_and(foreground, self._watched, dst=foreground)
-        moving = self._opened(foreground)
-        region = largest(moving) if moving is not None else None
+        moving = self._opened(foreground, self._watched)
+        if moving is not None:
+            gain = self._background.gain(picture)
+            if abs(gain - 1) > EXPOSURE:
+                foreground = self._background.compare(picture, factor, floor, gain)
+                moving = self._opened(foreground, moving)
         self._background.learn(picture, since, moving)
+        region = largest(moving) if moving is not None else None
         if region is None or region.area < self._least:
             return False, None
         return False, region.scaled(self._by)
 
-    def _opened(self, foreground: Plane) -> Plane | None:
-        """The foreground without its specks; None when too little is left to be motion."""
+    def _opened(self, foreground: Plane, within: Plane) -> Plane | None:
+        """What of the foreground is `within`, less its specks; None when that is too little."""
+        cv2.bitwise_and(foreground, within, dst=foreground)
         if cv2.countNonZero(foreground) < self._least:
             return None
         cv2.morphologyEx(foreground, cv2.MORPH_OPEN, OPENING, dst=self._open)

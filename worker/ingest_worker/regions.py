@@ -54,9 +54,9 @@ def largest(foreground: Plane) -> Region | None:
     """The connected region (8-connected, small gaps bridged) with the greatest area."""
     joined = cv2.morphologyEx(foreground, cv2.MORPH_CLOSE, CLOSING)
     left, top, wide, high = cv2.boundingRect(joined)
+    if not wide:
+        return None  # OpenCV 5.0 ends the process when told to label an empty picture
     spot = joined[top : top + high, left : left + wide]  # labelling costs by the pixel
-    count, _, stats, _ = cv2.connectedComponentsWithStats(spot, connectivity=8, ltype=cv2.CV_16U)
-    if count < 2:  # noqa: PLR2004 - the first component is the ground
-        return None
+    _, _, stats, _ = cv2.connectedComponentsWithStats(spot, connectivity=8, ltype=cv2.CV_16U)
     x, y, width, height, area = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))].tolist()
     return Region(left + x, top + y, width, height, area)

@@ -96,6 +96,11 @@ class AvDecoder:
             return ()
         return self._pictures(decoded)
 
+    @property
+    def profile(self) -> str | None:
+        """The codec's profile as FFmpeg names it, once something was decoded."""
+        return self._context.profile
+
     def flush(self) -> Sequence[Picture]:
         """Pictures that were held back; the decoder is at its end after this."""
         try:

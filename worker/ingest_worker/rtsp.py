@@ -215,7 +215,10 @@ class Session:
             options["tls_verify"] = "1" if target.verify else "0"
             if target.verify and target.ca_file is not None:
                 options["ca_file"] = target.ca_file
-        url = join_userinfo(target.url, target.credentials)
+        try:
+            url = join_userinfo(target.url, target.credentials)
+        except ValueError as error:
+            raise CaptureError(Failure.AUTHENTICATION_FAILED, str(error)) from error
         return av.open(
             url,
             format="rtsp",

@@ -60,6 +60,7 @@ class Worker:
         self._executor = ThreadPoolExecutor(settings.render_threads, "render")
         self._connects = Connects(settings.connects)
         self._logins = Logins(registry)
+        self._own: list[asyncio.Task[Any]] = []
         self._running: dict[str, Running] = {}
         self._feeds: dict[str, Feed] = {}
         self._pushes: dict[str, Push] = {}
@@ -70,12 +71,19 @@ class Worker:
 
     def start(self) -> None:
         """Begin to follow the registry, as tasks of the group."""
-        self._tasks.create_task(self._follow(), name="roster")
-        self._tasks.create_task(self._reporter.run(), name="reporter")
-        self._tasks.create_task(lag.watch(self._metrics.loop_lag), name="loop lag")
+        self._own = [
+            self._tasks.create_task(self._follow(), name="roster"),
+            self._tasks.create_task(self._reporter.run(), name="reporter"),
+            self._tasks.create_task(lag.watch(self._metrics.loop_lag), name="loop lag"),
+        ]
 
-    def close(self) -> None:
-        """Let go of everything, after the tasks have ended."""
+    async def stop(self) -> None:
+        """End every task and session, say so, and let go of everything."""
+        for task in self._own:
+            task.cancel()
+        if self._own:
+            await asyncio.wait(self._own)
+        await asyncio.gather(*map(self._end, self._running))
         for feed in self._feeds.values():
             feed.disconnected(ConnectedReason.RELEASED, "the worker stopped")
         self._executor.shutdown(cancel_futures=True)

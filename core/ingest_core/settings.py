@@ -1,0 +1,87 @@
+"""One frozen Struct per program, read once, from flags and the environment.
+
+A field `redis_url` is the flag `--redis-url` and the variable `CAMERA_INGEST_REDIS_URL`; the flag
+wins. What it means is its msgspec `description`, from which `--help` and docs/reference/settings.md
+are made, so that no option goes undocumented.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from ingest_core import manifest, names
+from ingest_core.errors import InvalidManifest, Problem
+
+T = TypeVar("T", bound=Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field of a settings Struct, as people see it."""
+
+    field: str
+    default: Any
+    description: str
+    choices: tuple[str, ...]
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.field.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return names.ENV_PREFIX + self.field.upper()
+
+
+def settings_of(type_: type[Struct]) -> Iterator[Setting]:
+    """Every setting of a Struct, in its order."""
+    hints = get_type_hints(type_, include_extras=True)
+    for field in msgspec.structs.fields(type_):
+        hint, *metadata = get_args(hints[field.name])
+        meta = next(one for one in metadata if isinstance(one, msgspec.Meta))
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        yield Setting(field.name, field.default, meta.description or "", choices)
+
+
+def add_arguments(parser: argparse.ArgumentParser, type_: type[Struct]) -> None:
+    """Give a parser a flag for each setting."""
+    for setting in settings_of(type_):
+        default = "" if setting.default is None else f" Default: {setting.default}."
+        parser.add_argument(
+            setting.flag,
+            dest=setting.field,
+            metavar="|".join(setting.choices) or setting.field.rpartition("_")[2].upper(),
+            help=f"{setting.description}{default} [${setting.variable}]",
+        )
+
+
+def load(type_: type[T], flags: Mapping[str, str | None], environment: Mapping[str, str]) -> T:
+    """Read the settings.
+
+    Args:
+        type_: The program's Struct.
+        flags: What the command line gave, by field; None: not given.
+        environment: Usually os.environ.
+
+    Raises:
+        InvalidManifest: A value breaks its rule; names the flag or the variable that gave it.
+    """
+    raw: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    for setting in settings_of(type_):
+        flag, variable = flags.get(setting.field), environment.get(setting.variable)
+        if flag is not None:
+            raw[setting.field], origin[setting.field] = flag, setting.flag
+        elif variable:
+            raw[setting.field], origin[setting.field] = variable, setting.variable
+    try:
+        return manifest.parse(raw, type_, strict=False)
+    except InvalidManifest as error:
+        renamed = (
+            Problem(origin.get(one.field, one.field), one.value, one.rule) for one in error.problems
+        )
+        raise InvalidManifest(*renamed) from None

@@ -1,0 +1,98 @@
+"""The front door: one HTTP application over a registry of cameras and their workers."""
+
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from ingest_core.http import observed
+from ingest_core.metrics import HTTP_SECONDS
+from ingest_core.problems import RETRY_AFTER, problem, problems
+from ingest_core.registry import CameraRegistry
+from ingest_gateway.cameras import Cameras
+from ingest_gateway.routes import CALLS
+from ingest_gateway.workers import Workers
+
+_MAX_SEQUENCE_DIGITS = 18
+
+
+class Handlers:
+    """One method a call, by the names in `routes`."""
+
+    def __init__(
+        self, registry: CameraRegistry, workers: Workers, exposition: CollectorRegistry
+    ) -> None:
+        self._registry = registry
+        self._workers = workers
+        self._exposition = exposition
+        self._cameras = Cameras(registry, workers)
+        self.create_camera = self._cameras.create
+        self.list_cameras = self._cameras.list
+        self.read_camera = self._cameras.read
+        self.patch_camera = self._cameras.patch
+        self.delete_camera = self._cameras.delete
+
+    async def latest_frame(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, "frame/latest")
+
+    async def list_frames(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, "frames")
+
+    async def read_frame(self, request: web.Request) -> web.StreamResponse:
+        sequence = request.match_info["sequence"]
+        if not (sequence.isascii() and sequence.isdigit()) or len(sequence) > _MAX_SEQUENCE_DIGITS:
+            raise web.HTTPNotFound(text="a frame is named by its sequence, a number")
+        return await self._answer(request, f"frames/{int(sequence)}")
+
+    async def push(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, "push")
+
+    async def index(self, _request: web.Request) -> web.Response:
+        width = max(len(call.path) for call in CALLS)
+        lines = [f"{call.method:7}{call.path:{width}}  {call.summary}" for call in CALLS]
+        return web.Response(text="\n".join(["Camera Ingest", "", *lines, ""]))
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(
+            body=encode(self._exposition), headers={hdrs.CONTENT_TYPE: content_type}
+        )
+
+    async def health(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readiness(self, request: web.Request) -> web.Response:
+        if self._registry.synced:
+            return web.Response(text="ok\n")
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the cameras have not been read yet",
+            instance=request.path,
+            headers={hdrs.RETRY_AFTER: str(RETRY_AFTER)},
+        )
+
+    async def _answer(self, request: web.Request, tail: str) -> web.StreamResponse:
+        return await self._workers.answer(request, self._cameras.named(request), tail)
+
+
+def make_app(
+    registry: CameraRegistry, workers: Workers, exposition: CollectorRegistry
+) -> web.Application:
+    """The application, ready for `ingest_core.http.serve`.
+
+    Args:
+        registry: Open; the application never closes it.
+        workers: Who answers for the cameras.
+        exposition: What `/metrics` shows; the time of every call is registered in it.
+    """
+    seconds = HTTP_SECONDS.histogram(exposition)
+    app = web.Application(middlewares=[observed(seconds), problems])
+    handlers = Handlers(registry, workers, exposition)
+    for call in CALLS:
+        handler = getattr(handlers, call.handler)
+        if call.method == hdrs.METH_GET:
+            app.router.add_get(call.path, handler)  # HEAD comes with it
+        else:
+            app.router.add_route(call.method, call.path, handler)
+    return app

@@ -1,0 +1,94 @@
+"""The one command, `camera-ingest`: arguments in, exit status out.
+
+0: done, 1: it could not be done, 2: it was called wrongly. Programs are imported when they are
+called for, so that `--help` is quick.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+from ingest_core import logs, settings
+from ingest_core.errors import IngestError, InvalidManifest
+from ingest_standalone.settings import StandaloneSettings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except InvalidManifest as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except (IngestError, OSError, ValueError) as error:
+        print(f"camera-ingest: {error}", file=sys.stderr)  # noqa: T201 - it is for the person
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="camera-ingest", description="IP cameras in; fresh frames, events and metrics out."
+    )
+    parser.add_argument("--version", action="version", version=metadata.version("camera-ingest"))
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    standalone = commands.add_parser(
+        "standalone",
+        help="the whole system on one machine",
+        description="Capture the cameras of a directory and serve them: worker, gateway and Redis "
+        "in one process. Every option is a variable of the environment, too.",
+    )
+    settings.add_arguments(standalone, StandaloneSettings)
+    standalone.set_defaults(run=_standalone)
+
+    demo = commands.add_parser(
+        "demo",
+        help="the same with simulated cameras, and a live table",
+        description="See it work: simulated cameras, the standalone program, and a live table.",
+    )
+    demo.add_argument("--listen", default="127.0.0.1:8000", help="HOST:PORT of the HTTP API")
+    demo.add_argument("--seconds", type=float, help="end by itself after so long")
+    demo.set_defaults(run=_demo)
+
+    simulator = commands.add_parser(
+        "simulator",
+        help="RTSP cameras made of synthetic scenes, with faults on demand",
+        description="Serve simulated RTSP cameras, with faults on demand.",
+    )
+    from ingest_simulator import main as simulated  # noqa: PLC0415 - see the module's docstring
+
+    simulated.add_arguments(simulator)
+    simulator.set_defaults(run=simulated.run)
+
+    probe = commands.add_parser(
+        "probe",
+        help="connect to a camera as a worker would, and say what is there or what is wrong",
+        description="Connect to a camera as a worker would. The password is prompted for, or comes "
+        "from $CAMERA_INGEST_PASSWORD.",
+    )
+    from ingest_standalone import probing  # noqa: PLC0415 - see the module's docstring
+
+    probing.add_arguments(probe)
+    probe.set_defaults(run=probing.run)
+    return parser
+
+
+def _standalone(given: argparse.Namespace) -> int:
+    configured = settings.load(StandaloneSettings, vars(given), os.environ)
+    logs.configure(configured.log_level, configured.log_format)
+    from ingest_standalone import program  # noqa: PLC0415 - see the module's docstring
+
+    asyncio.run(program.run(configured))
+    return 0
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from ingest_standalone import demo  # noqa: PLC0415 - see the module's docstring
+
+    return asyncio.run(demo.run(given.listen, given.seconds))

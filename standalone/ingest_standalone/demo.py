@@ -1,0 +1,203 @@
+"""`camera-ingest demo`: see it work, on a machine that has no camera.
+
+Simulated cameras, added through the HTTP API as a user would, and the standalone program itself.
+Everything lives in one temporary directory and one process, and is gone after Ctrl-C.
+"""
+
+import asyncio
+import signal
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Never
+
+import aiohttp
+import cv2
+from rich.console import Console
+from rich.live import Live as LiveDisplay
+from rich.table import Table
+
+from ingest_core import logs
+from ingest_core.credentials import Credentials, join_userinfo
+from ingest_core.live import Live
+from ingest_simulator import scenes
+from ingest_simulator.camera import Auth, Codec, SimulatedCamera
+from ingest_simulator.faults import Fault, FaultKind
+from ingest_simulator.simulator import Simulator
+from ingest_standalone.program import Running, running
+from ingest_standalone.settings import StandaloneSettings
+
+_LOGIN: Final = Credentials("viewer", "p@ss w/ord")
+_PUSHED: Final = "gate"
+_PUSH_FPS: Final = 4
+_FLAKY_SECONDS: Final = 8.0  # after which the camera that keeps failing fails again
+_REFRESH_SECONDS: Final = 0.5
+_PLAIN_SECONDS: Final = 5.0  # between tables that go to a file
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A camera of the demo: what it is there for, and how it is simulated."""
+
+    about: str
+    camera: SimulatedCamera
+    fault: Fault | None = None
+
+
+CAMERAS: Final = (
+    Shown("H.264", SimulatedCamera(name="lobby", codec=Codec.H264, fps=10)),
+    Shown("H.265, rain", SimulatedCamera(name="yard", codec=Codec.H265, scene="rain", fps=5)),
+    Shown("MJPEG", SimulatedCamera(name="cam_003", codec=Codec.MJPEG, seed=3, fps=5)),
+    Shown(
+        "needs a login",
+        SimulatedCamera(
+            name="vault",
+            seed=4,
+            auth=Auth.DIGEST_SHA256,
+            username=_LOGIN.username,
+            password=_LOGIN.password,
+        ),
+    ),
+    Shown(
+        "keeps failing",
+        SimulatedCamera(name="flaky", seed=5),
+        Fault(kind=FaultKind.RST, after=_FLAKY_SECONDS),
+    ),
+)
+
+
+async def run(listen: str, seconds: float | None) -> int:
+    """Run until Ctrl-C, or for so long; the exit status."""
+    logs.configure("error", "console")
+    console = Console()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        with tempfile.TemporaryDirectory(prefix="camera-ingest-demo-") as directory:
+            folder = Path(directory)
+            simulator = await stack.enter_async_context(Simulator(cache=folder / "clips"))
+            console.print("Drawing and encoding the simulated cameras (once, some seconds):")
+            for shown in CAMERAS:
+                began = time.monotonic()
+                await simulator.add(shown.camera)
+                if shown.fault is not None:
+                    simulator.fault(shown.camera.name, shown.fault)
+                took = time.monotonic() - began
+                console.print(f"  {shown.camera.name:8} {shown.about:14} {took:4.1f} s")
+            console.print("Starting Redis and the standalone program …")
+            settings = StandaloneSettings(cameras=str(folder / "cameras"), listen=listen)
+            program = await stack.enter_async_context(running(settings))
+            base = f"http://{program.addresses[0]}"
+            await _add_cameras(base, simulator)
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            pushing = tasks.create_task(_push(base), name="push")
+            try:
+                _say_where(console, base, folder)
+                await _show(console, program, stop, seconds)
+            finally:
+                pushing.cancel()
+                console.print("Stopping …")
+            await stack.aclose()
+    console.print("Stopped; nothing is left behind.")
+    return 0
+
+
+async def _add_cameras(base: str, simulator: Simulator) -> None:
+    async with aiohttp.ClientSession(base, raise_for_status=True) as http:
+        bodies: list[dict[str, Any]] = [{"id": _PUSHED, "source_type": "http_push"}]
+        for shown in CAMERAS:
+            name = shown.camera.name
+            login = None if shown.camera.auth is Auth.NONE else _LOGIN
+            url = join_userinfo(simulator.url(name), login)
+            bodies.append({"id": name, "source_type": "rtsp", "source_url": url})
+        for body in bodies:
+            async with http.post("/api/cameras", json=body):
+                pass
+
+
+async def _push(base: str) -> Never:
+    """Be the device that pushes: a picture every quarter of a second."""
+    scene = scenes.make("object", width=640, height=360, fps=_PUSH_FPS, seed=7)
+    index = 0
+    async with aiohttp.ClientSession(base) as http:
+        while True:
+            picture = await asyncio.to_thread(scene.luma, index)
+            jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+            form = aiohttp.FormData()
+            form.add_field("frame_file", jpeg, filename="frame.jpg", content_type="image/jpeg")
+            form.add_field("timestamp", str(time.time()))
+            async with http.post(f"/api/ingest/push/{_PUSHED}", data=form):
+                pass
+            index += 1
+            await asyncio.sleep(1 / _PUSH_FPS)
+
+
+def _say_where(console: Console, base: str, folder: Path) -> None:
+    console.print(
+        f"\n[bold]Running.[/bold] The same calls work against a real installation:\n"
+        f"  curl {base}/api/cameras\n"
+        f"  curl -o latest.jpg {base}/api/cameras/lobby/frame/latest\n"
+        f"  curl {base}/metrics\n"
+        f"  manifests, to edit or add to by hand: {folder / 'cameras'}\n"
+        f"Ctrl-C stops it.\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+async def _show(
+    console: Console, program: Running, stop: asyncio.Event, seconds: float | None
+) -> None:
+    """Show the table until `stop`, or for so long."""
+    loop = asyncio.get_running_loop()
+    until = None if seconds is None else loop.time() + seconds
+    period = _REFRESH_SECONDS if console.is_terminal else _PLAIN_SECONDS
+    with LiveDisplay(console=console, auto_refresh=False) as display:
+        while not stop.is_set() and (until is None or loop.time() < until):
+            table = _table(program.worker.live(program.registry.cameras.values()))
+            if console.is_terminal:
+                display.update(table, refresh=True)
+            else:
+                console.print(table)
+            left = period if until is None else max(0.0, min(period, until - loop.time()))
+            try:
+                async with asyncio.timeout(left):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+
+def _table(cameras: Mapping[str, Live]) -> Table:
+    about = {shown.camera.name: shown.about for shown in CAMERAS} | {_PUSHED: "pushed over HTTP"}
+    table = Table(title="Cameras")
+    for heading in ("camera", "what", "state", "reason", "codec", "size"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("fps", "frame age", "motion", "sessions"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, live in sorted(cameras.items()):
+        table.add_row(
+            *_row(name, about.get(name, ""), live), style=None if live.connected else "red"
+        )
+    return table
+
+
+def _row(name: str, about: str, live: Live) -> Sequence[str]:
+    age = live.frame_age_seconds
+    motion = f"{'moving, ' if live.moving else ''}{live.motion_events}"
+    return (
+        name,
+        about,
+        "connected" if live.connected else "down",
+        "" if live.connected else str(live.reason),
+        live.codec or "",
+        f"{live.width}x{live.height}" if live.width else "",
+        f"{live.fps:.1f}",
+        "none yet" if age is None else f"{age:.2f} s",
+        motion,
+        str(live.sessions),
+    )

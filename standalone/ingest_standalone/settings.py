@@ -1,0 +1,42 @@
+"""What the standalone program is told at its start."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+NO_REDIS = "none"
+
+
+class StandaloneSettings(Struct, frozen=True, kw_only=True):
+    """Read once, in `cli`."""
+
+    cameras: Annotated[str, Meta(description="Directory of Camera manifests; made if missing.")] = (
+        "cameras"
+    )
+    listen: Annotated[
+        str,
+        Meta(
+            description="HOST:PORT of the HTTP API, which asks nobody who he is; "
+            ":8000 is every interface."
+        ),
+    ] = "127.0.0.1:8000"
+    redis_url: Annotated[
+        str | None,
+        Meta(
+            description="Where events go: redis://, rediss://, unix:// or redis+sentinel://, "
+            f"'{NO_REDIS}' for nowhere; not given: an embedded Redis. With a password, use the "
+            "variable: arguments are seen by everybody."
+        ),
+    ] = None
+    render_threads: Annotated[
+        int, Meta(ge=1, le=64, description="Threads that make JPEGs and look at pushed frames.")
+    ] = 2
+    connects: Annotated[
+        int, Meta(ge=1, le=1000, description="Sessions that may connect at once.")
+    ] = 32
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least level of a line.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["console", "json"], Meta(description="Lines for people or for machines.")
+    ] = "console"

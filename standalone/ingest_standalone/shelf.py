@@ -1,0 +1,65 @@
+"""Put the files side by side: which Camera, which Secret counts, and what is wrong. Pure.
+
+Names and ids are unique over the directory: the first by file name has it, the other is a problem.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ingest_core.errors import Problem
+from ingest_core.model import Camera
+from ingest_standalone.manifest_files import Content, FileProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What all files say together.
+
+    Attributes:
+        cameras: By name.
+        files: File of each camera, by the camera's name.
+        secrets: File of each Secret, by the Secret's name.
+        problems: By file; files without any are absent.
+    """
+
+    cameras: Mapping[str, Camera]
+    files: Mapping[str, str]
+    secrets: Mapping[str, str]
+    problems: Mapping[str, tuple[FileProblem, ...]]
+
+
+def shelve(contents: Mapping[str, Content]) -> Shelf:
+    """Arrange the contents by file."""
+    cameras: dict[str, Camera] = {}
+    files: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    problems: dict[str, tuple[FileProblem, ...]] = {}
+    for file, content in sorted(contents.items()):
+        found = list(content.problems)
+        for camera in content.cameras:
+            taken = _taken(camera, files, ids)
+            if taken is not None:
+                found.append(FileProblem(file, 0, taken))
+                continue
+            cameras[camera.name] = camera
+            files[camera.name] = ids[camera.id] = file
+        for secret in content.secrets:
+            if secret in secrets:
+                rule = f"is the name of another Secret, in {secrets[secret]}"
+                found.append(FileProblem(file, 0, Problem("metadata.name", secret, rule)))
+            else:
+                secrets[secret] = file
+        if found:
+            problems[file] = tuple(found)
+    return Shelf(cameras, files, secrets, problems)
+
+
+def _taken(camera: Camera, files: Mapping[str, str], ids: Mapping[str, str]) -> Problem | None:
+    if camera.name in files:
+        rule = f"is the name of another camera, in {files[camera.name]}"
+        return Problem("metadata.name", camera.name, rule)
+    if camera.id in ids:
+        rule = f"is the id of another camera, in {ids[camera.id]}"
+        return Problem("spec.cameraId", camera.id, rule)
+    return None

@@ -1,0 +1,191 @@
+"""Look at a camera as a worker would, and tell a person what is there or what is wrong.
+
+The very session of the worker, for some seconds; what it measured is computed from what the ring
+holds afterwards. `findings` is pure.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+
+from ingest_core.errors import CaptureError, Failure
+from ingest_core.model import (
+    Assignment,
+    Buffer,
+    Camera,
+    CameraSpec,
+    CameraStatus,
+    Metadata,
+    Motion,
+    RtspSource,
+    Source,
+)
+from ingest_worker.feed import Feed
+from ingest_worker.render import AvDecoder
+from ingest_worker.ring import Frame
+from ingest_worker.rtsp import Session, Target
+from ingest_worker.stamp import StreamClock
+
+T = TypeVar("T")
+
+ADVICE: Final = {
+    Failure.UNREACHABLE: "Check the address and the port, that the camera is up, and that no "
+    "firewall is in between. RTSP usually listens on port 554.",
+    Failure.AUTHENTICATION_FAILED: "Check user and password. Many cameras lock an address out for "
+    "minutes after a few wrong ones, and some want a user made for RTSP or ONVIF.",
+    Failure.CAMERA_BUSY: "The camera has as many sessions as it takes: close another viewer, raise "
+    "its limit, or use its sub-stream.",
+    Failure.NOT_FOUND: "The path is wrong: look it up in the camera's manual (/stream1, "
+    "/Streaming/Channels/101, /cam/realmonitor?channel=1&subtype=0, /h264Preview_01_main, …).",
+    Failure.STALLED: "The camera accepted the session and sends nothing. Over UDP a firewall often "
+    "is why: try TCP. Otherwise restart the camera.",
+    Failure.DECODE_FAILED: "Packets come, pictures do not: the network loses packets (use TCP), or "
+    "the keyframe interval is longer than the timeout.",
+    Failure.UNSUPPORTED_STREAM: "Set the camera to H.264, H.265 or MJPEG, check that the port "
+    "speaks RTSP, and try the other transport.",
+    Failure.CREDENTIALS_MISSING: "The Secret, or the key of it that the camera names, is not "
+    "there: create it.",
+    Failure.CRASHED: "This is a bug of Camera Ingest: please report the traceback of its log.",
+}
+
+_OVERHEAD_SECONDS: Final = (
+    0.0006  # of a frame besides decoding: reading, motion, events; see bench/
+)
+_SMALLEST_WEIGHT: Final = 5
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """What a camera sends.
+
+    Attributes:
+        fps: Frames a second; 0: too few came to tell.
+        keyframe_seconds: Time from keyframe to keyframe; None: fewer than two came.
+        bitrate: Bits a second.
+        decode_ms: CPU time to decode a frame, milliseconds.
+        first_frame_seconds: From the start of the session.
+        weight: Suggested `spec.weight`: thousandths of a core.
+    """
+
+    transport: str
+    codec: str
+    profile: str | None
+    width: int
+    height: int
+    fps: float
+    keyframe_seconds: float | None
+    bitrate: int
+    decode_ms: float
+    first_frame_seconds: float
+    frames: int
+    decode_errors: int
+    weight: int
+
+
+def findings(
+    frames: Sequence[Frame],
+    *,
+    transport: str,
+    size: tuple[int, int],
+    profile: str | None,
+    decode_seconds: float,
+    first: float,
+    errors: int,
+) -> Findings:
+    """Tell what is there from the frames that came (at least one), oldest first.
+
+    Args:
+        frames: From a keyframe on.
+        transport: TCP or UDP.
+        size: Width and height in pixels.
+        profile: As the decoder names it.
+        decode_seconds: CPU time of decoding one frame.
+        first: Seconds to the first picture.
+        errors: Of the decoder.
+    """
+    span = frames[-1].timestamp - frames[0].timestamp
+    fps = (len(frames) - 1) / span if span > 0 else 0.0
+    keys = [frame.timestamp for frame in frames if frame.keyframe]
+    bits = 8 * sum(len(frame.data) for frame in frames[:-1])
+    cost = 1000 * fps * (decode_seconds + _OVERHEAD_SECONDS)
+    return Findings(
+        transport=transport,
+        codec=frames[0].codec.name,
+        profile=profile,
+        width=size[0],
+        height=size[1],
+        fps=round(fps, 2),
+        keyframe_seconds=round((keys[-1] - keys[0]) / (len(keys) - 1), 2) if keys[1:] else None,
+        bitrate=round(bits / span) if span > 0 else 0,
+        decode_ms=round(1000 * decode_seconds, 2),
+        first_frame_seconds=round(first, 2),
+        frames=len(frames),
+        decode_errors=errors,
+        weight=max(_SMALLEST_WEIGHT, math.ceil(cost)),
+    )
+
+
+async def probe(target: Target, seconds: float) -> Findings:
+    """Run one session for `seconds` after its first picture.
+
+    Raises:
+        CaptureError: There was no picture; or the session ended with fewer than two frames.
+    """
+    loop = asyncio.get_running_loop()
+    feed = _feed(target)
+    showed: asyncio.Future[None] = loop.create_future()
+    over: asyncio.Future[CaptureError] = loop.create_future()
+    either: set[asyncio.Future[Any]] = {showed, over}
+    session = Session(
+        target,
+        feed,
+        StreamClock(),
+        showed=lambda: _tell(showed, None),
+        ended=lambda error: _tell(over, error),
+    )
+    session.start()
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([over], timeout=seconds if session.first is not None else 0)
+    ended = over.result() if over.done() else None
+    session.stop()
+    await asyncio.wait([over], timeout=1)
+    frames = feed.held()
+    if session.first is None or feed.size is None or not frames:
+        raise ended or CaptureError(Failure.STALLED, "no keyframe came")
+    decode_seconds, profile = await asyncio.to_thread(_decode, frames)
+    return findings(
+        frames,
+        transport=target.transport,
+        size=feed.size,
+        profile=profile,
+        decode_seconds=decode_seconds,
+        first=session.first,
+        errors=feed.decode_errors,
+    )
+
+
+def _tell(future: asyncio.Future[T], value: T) -> None:
+    future.get_loop().call_soon_threadsafe(future.set_result, value)
+
+
+def _decode(frames: Sequence[Frame]) -> tuple[float, str | None]:
+    """CPU seconds to decode a frame, and the profile."""
+    decoder = AvDecoder(frames[0].codec)
+    began = time.thread_time()
+    for frame in frames:
+        decoder.decode(frame)
+    return (time.thread_time() - began) / len(frames), decoder.profile
+
+
+def _feed(target: Target) -> Feed:
+    spec = CameraSpec(
+        source=Source(rtsp=RtspSource(url=target.url)),
+        motion=Motion(enabled=False),
+        buffer=Buffer(seconds=300, max_bytes=64 * 1024 * 1024),
+    )
+    status = CameraStatus(assignment=Assignment(worker="probe", epoch=1))
+    camera = Camera(metadata=Metadata(name="probe"), spec=spec, status=status)
+    return Feed(camera, worker="probe", incarnation=0, offer=lambda _: None, changed=lambda: None)
