@@ -1,7 +1,7 @@
 """Camera, the contract with users, as values: the same manifest on Kubernetes and standalone.
 
 These types hold what one field can say by itself; what fields say together is in `manifest`.
-Field by field documentation: docs/reference/camera.md.
+For people: docs/guide/cameras.md.
 """
 
 from enum import StrEnum

@@ -1,0 +1,52 @@
+# Camera Ingest. `make demo` shows it, `make test` proves it; both set up what they need first.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+SUITE ?=
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY) ## Make .venv with everything that a user and a developer need
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Camera Ingest needs Python 3.11 or later: make PYTHON=/path/to/python3.11 install"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) has no venv; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Making .venv (once, about a minute) ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## Simulated cameras, the whole system, a live table; Ctrl-C ends it
+	@$(BIN)/camera-ingest demo
+
+test: $(READY) ## Every test; as root on Debian first installs what the suites lack. SUITE=worker: a folder
+	@$(BIN)/python tools/run_tests.py $(SUITE)
+
+check: $(READY) ## Format, lint, types, import contracts, dead code, generated documents
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy core/ingest_core worker/ingest_worker gateway/ingest_gateway standalone/ingest_standalone simulator/ingest_simulator tools bench tests
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/python tools/reference.py --check
+
+bench: $(READY) ## Measure, as ratios in one run, and write docs/reference/benchmarks.md
+	@$(BIN)/python -m bench
+
+docs: $(READY) ## Write the generated pages of docs/reference anew
+	@$(BIN)/python tools/reference.py
+
+lock: $(READY) ## Write constraints.txt from what is installed
+	@$(BIN)/pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
+
+clean: ## Remove what make made
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help install demo test check bench docs lock clean

@@ -1,0 +1,108 @@
+"""Run the tests: install what the suites lack where that is allowed, then say what ran.
+
+As root on Debian, missing programs come from apt; anywhere else the tests that need them are
+skipped, and the summary (tests/conftest.py) says which and why.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A program that a suite runs for real: how to see that it is there, and Debian's packages."""
+
+    name: str
+    packages: tuple[str, ...]
+    probe: tuple[str, ...] = ()
+
+    def missing(self) -> bool:
+        if not self.probe:
+            return shutil.which(self.name) is None
+        try:
+            return subprocess.run(self.probe, capture_output=True, check=False).returncode != 0
+        except FileNotFoundError:
+            return True
+
+
+GSTREAMER = """
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+assert all(map(Gst.ElementFactory.find, ("x264enc", "x265enc", "rtph264pay", "videotestsrc")))
+"""
+
+NEEDS = (
+    Need("redis-server", ("redis-server",)),
+    Need("ffmpeg", ("ffmpeg",)),
+    Need("promtool", ("prometheus",)),
+    Need("openssl", ("openssl",)),
+    Need("curl", ("curl",)),
+    Need(
+        "GStreamer's RTSP server",
+        (
+            "python3-gi",
+            "gir1.2-gst-rtsp-server-1.0",
+            "gstreamer1.0-plugins-base",
+            "gstreamer1.0-plugins-good",
+            "gstreamer1.0-plugins-bad",
+            "gstreamer1.0-plugins-ugly",
+        ),
+        (
+            "/usr/bin/python3",
+            "-c",
+            GSTREAMER,
+        ),
+    ),
+)
+
+
+def install() -> None:
+    """Install by apt what is missing, as root on Debian; else leave it."""
+    missing = [need for need in NEEDS if need.missing()]
+    if not missing:
+        return
+    names = ", ".join(need.name for need in missing)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        print(f"Not installed, so some tests will be skipped: {names}")
+        return
+    print(f"Installing by apt what the tests lack: {names} ...", flush=True)
+    packages = sorted({package for need in missing for package in need.packages})
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # Packaged servers must not start by themselves: the tests start their own.
+    policy = Path("/usr/sbin/policy-rc.d")
+    guard = not policy.exists()
+    if guard:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    try:
+        for command in (
+            ["apt-get", "-qq", "update"],
+            ["apt-get", "-qq", "-y", "install", "--no-install-recommends", *packages],
+        ):
+            subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"apt-get failed with status {error.returncode}: {' '.join(error.cmd)}")
+    finally:
+        if guard:
+            policy.unlink()
+
+
+def main() -> int:
+    install()
+    suites = [str(ROOT / "tests" / suite) for suite in sys.argv[1:]] or [str(ROOT / "tests")]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *suites], cwd=ROOT, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
