@@ -24,7 +24,7 @@ from ingest_worker.delivery import Answer, Entry, Retention, Verdict, places
 from ingest_worker.outbox import Outbox
 
 CAMERAS = 200
-EVENTS = 20_000
+EVENTS = 10_000
 SECONDS = 5.0
 SOURCE = "camera-ingest/default-0/1763801000123"
 Way = Callable[[list[Event]], Awaitable[None]]
@@ -55,11 +55,14 @@ def connected(number: int) -> Event:
 
 
 async def cost(way: Way, events: list[Event], batch: int) -> float:
-    """Microseconds of CPU per event."""
-    began = time.process_time()
-    for first in range(0, len(events), batch):
-        await way(events[first : first + batch])
-    return (time.process_time() - began) / len(events) * 1e6
+    """Microseconds of CPU per event, the best of five: the others shared the machine."""
+    spent = []
+    for _ in range(5):
+        began = time.process_time()
+        for first in range(0, len(events), batch):
+            await way(events[first : first + batch])
+        spent.append(time.process_time() - began)
+    return min(spent) / len(events) * 1e6
 
 
 async def ways(url: str) -> None:

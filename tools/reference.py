@@ -108,7 +108,7 @@ def events_page() -> str:
         "| `subject` | the camera's id |",
         "| `time` | `data.timestamp` in RFC 3339 |",
         "| `type` | see below |",
-        "| `epoch` | of the camera's assignment; of two sources the one with the higher epoch holds |",
+        "| `epoch` | of the camera's assignment; of two sources the higher one holds |",
         "| `sequence` | grows by one over all events of a camera within (`source`, `epoch`) |",
         "",
     ]

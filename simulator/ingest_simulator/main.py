@@ -19,6 +19,7 @@ from ingest_simulator.scenes import SCENES
 from ingest_simulator.simulator import Simulator
 
 PASSWORD_VARIABLE = "CAMERA_INGEST_SIMULATOR_PASSWORD"
+DESCRIPTION = "Serve synthetic RTSP cameras, with faults on demand, until told to stop."
 MAX_CAMERAS = 1000
 _FAILED, _MISUSED = 1, 2
 
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main() -> int:
     """As a program of its own: `python -m ingest_simulator.main`."""
-    parser = argparse.ArgumentParser(prog="camera-ingest simulator", description=__doc__)
+    parser = argparse.ArgumentParser(prog="camera-ingest simulator", description=DESCRIPTION)
     add_arguments(parser)
     return run(parser.parse_args())
 

@@ -16,6 +16,7 @@ from typing import Never
 
 from ingest_core.model import CameraSpec, RtspSource, Source
 from ingest_standalone.directory import DirectoryRegistry
+from tests.fakes.camera_directory import files
 
 NAMES = ("lobby", "door", "yard")
 
@@ -59,9 +60,8 @@ async def whole(path: Path) -> tuple[int, int]:
             password = await registry.secret(rtsp.credentials_secret_ref.name, "password")
             assert rtsp.url.endswith(f"/{password}"), (rtsp.url, password)
             epoch = camera.epoch
-        secrets = {path / f"{name}.secret.yaml" for name in registry.cameras}
-        assert set(path.glob("*.secret.yaml")) == secrets
-        assert not list(path.glob(".tmp-*"))
+        wanted = {f"{name}{end}" for name in registry.cameras for end in (".yaml", ".secret.yaml")}
+        assert set(files(path)) == wanted | {".epoch", ".lock"}
         return epoch, len(registry.cameras)
 
 
@@ -82,7 +82,7 @@ def main(path: Path, kills: int) -> None:
         epoch, count = asyncio.run(whole(path))
         assert epoch > max(epochs) or count == 0, (epoch, epochs)
         epochs.append(epoch)
-        print(count, flush=True)
+        sys.stdout.write(f"{count}\n")
 
 
 if __name__ == "__main__":

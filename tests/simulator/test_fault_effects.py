@@ -236,13 +236,13 @@ async def test_a_stall_by_query_concerns_its_own_session_only(
 ) -> None:
     url = await simulator.add(small)
     async with (
-        await RawClient.open(f"{url}?fault=stall&after=0.1") as stalled,
+        await RawClient.open(f"{url}?fault=stall&after=0.5") as stalled,
         await RawClient.open(url) as living,
     ):
         await stalled.play()
         await living.play()
         await stalled.timestamps(2)
-        await living.timestamps(15)
+        await living.timestamps(20)
         await stalled.timestamps(simulator.sessions("cam")[0].frames - 2)
         assert await silent(stalled)
 

@@ -71,7 +71,7 @@ async def test_frames_come_in_real_time_and_the_log_is_true(
     for number, frame in enumerate(logged):
         assert frame.captured == pytest.approx(record.playing + number / 20)
         assert frame.captured <= frame.sent <= now
-    assert logged[-1].sent - logged[0].sent >= 0.9
+    assert logged[-1].sent >= record.playing + 0.99
 
 
 async def test_a_sender_report_comes_at_once_and_fits_the_stream(
@@ -290,8 +290,8 @@ async def test_a_report_of_the_client_is_a_sign_of_life(
     url = await simulator.add(msgspec.structs.replace(small, session_timeout=1))
     async with await RawClient.open(url) as client:
         await client.play()
-        for _ in range(2):
-            await client.timestamps(14)
+        for _ in range(25):
+            await client.timestamps(1)
             client.writer.write(b"$\x01\x00\x04abcd")
         assert simulator.playing("cam") == 1
 

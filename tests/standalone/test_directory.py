@@ -1,80 +1,30 @@
-"""The directory as people use it: by hand, by editor, wrongly, and twice at once."""
+"""The directory as people use it: by hand, by editor, from start to start, and twice."""
 
 import asyncio
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 from msgspec.structs import replace
-from prometheus_client import CollectorRegistry
 
-from ingest_core import metrics
 from ingest_core.errors import (
-    InvalidManifest,
-    ManagedElsewhere,
     RegistryInUse,
     RegistryUnavailable,
-    SecretMissing,
 )
-from ingest_core.model import CameraSpec, RtspSource, Source
-from ingest_standalone.directory import DirectoryRegistry
-
-SECRET = "hunter2"
-RTSP = CameraSpec(source=Source(rtsp=RtspSource(url="rtsp://10.0.0.7/x")))
-LOGIN = {"username": "admin", "password": SECRET}
-
-
-def manifest(name: str = "lobby", **spec: object) -> str:
-    lines = [f"  {key}: {value}\n" for key, value in spec.items()]
-    return (
-        "apiVersion: camera-ingest.io/v1alpha1\nkind: Camera\n"
-        f"metadata: {{name: {name}}}\n"
-        f"spec:\n  source: {{rtsp: {{url: 'rtsp://10.0.0.7/{name}'}}}}\n{''.join(lines)}"
-    )
-
-
-def secret(name: str = "login", **data: str) -> str:
-    lines = [f"  {key}: {value}\n" for key, value in data.items()]
-    return (
-        f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData:\n{''.join(lines)}"
-    )
-
-
-def put(path: Path, text: str, mode: int = 0o644) -> Path:
-    path.write_text(text)
-    path.chmod(mode)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def logged() -> Iterator[list[Any]]:
-    with structlog.testing.capture_logs() as lines:
-        yield lines
-
-
-@pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[DirectoryRegistry]:
-    async with DirectoryRegistry(tmp_path) as opened:
-        yield opened
-
-
-async def settle(registry: DirectoryRegistry) -> None:
-    """What by hand changed is believed at the second look."""
-    await registry.look()
-    await registry.look()
-
-
-def rules(registry: DirectoryRegistry, file: str) -> str:
-    return "; ".join(str(found.problem) for found in registry.problems[file])
-
-
-# By hand
+from ingest_standalone.directory import POLL_SECONDS, DirectoryRegistry
+from tests.fakes.camera_directory import (
+    LOGIN,
+    RTSP,
+    SECRET,
+    files,
+    manifest,
+    put,
+    secret,
+    settle,
+)
 
 
 async def test_what_is_there_at_the_start_is_there(tmp_path: Path) -> None:
@@ -109,6 +59,7 @@ async def test_a_manifest_comes_changes_and_goes(
 async def test_the_loop_sees_a_change_by_hand_within_a_second(
     registry: DirectoryRegistry, tmp_path: Path
 ) -> None:
+    assert 2 * POLL_SECONDS < 1
     task = asyncio.create_task(registry.run())
     async with registry.changes() as changes:
         await anext(changes)
@@ -195,339 +146,6 @@ async def test_status_and_uid_of_a_file_are_not_believed(
     assert (camera.status.assignment.worker, camera.epoch < 999) == ("standalone", True)
 
 
-# Wrongly
-
-
-async def test_a_broken_edit_is_reported_once_and_changes_nothing_until_it_is_mended(
-    tmp_path: Path, logged: list[Any]
-) -> None:
-    exposition = CollectorRegistry()
-    file = put(tmp_path / "site.yaml", manifest("lobby") + "---\n" + manifest("door"))
-    put(tmp_path / "yard.yaml", manifest("yard"))
-    async with DirectoryRegistry(tmp_path, exposition=exposition) as registry:
-        before = dict(registry.cameras)
-        put(file, manifest("lobby") + "---\n" + manifest("door", weight=0))
-        await settle(registry)
-        await settle(registry)
-        assert dict(registry.cameras) == before
-        lines = [line for line in logged if line["event"] == "manifest_invalid"]
-        assert lines == [
-            {
-                "event": "manifest_invalid",
-                "log_level": "warning",
-                "file": "site.yaml",
-                "document": 2,
-                "field": "spec.weight",
-                "value": "0",
-                "rule": "must be >= 1",
-            }
-        ]
-        assert exposition.get_sample_value(metrics.MANIFESTS_INVALID.name) == 1
-        put(file, manifest("lobby"))
-        await settle(registry)
-        assert set(registry.cameras) == {"lobby", "yard"}
-        assert exposition.get_sample_value(metrics.MANIFESTS_INVALID.name) == 0
-        assert logged[-1]["event"] == "manifest_mended"
-
-
-async def test_a_broken_document_disturbs_no_other_one(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    text = "---\n".join([manifest("a"), manifest("b", weight=0), "[]\n", manifest("c")])
-    put(tmp_path / "site.yaml", text)
-    await settle(registry)
-    assert set(registry.cameras) == {"a", "c"}
-    assert [found.document for found in registry.problems["site.yaml"]] == [2, 3]
-
-
-async def test_a_file_that_was_never_whole_gives_no_camera(tmp_path: Path) -> None:
-    put(tmp_path / "lobby.yaml", manifest(weight=0))
-    async with DirectoryRegistry(tmp_path) as registry:
-        assert not registry.cameras
-
-
-async def test_a_broken_file_that_is_removed_takes_its_cameras_along(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    file = put(tmp_path / "lobby.yaml", manifest())
-    await settle(registry)
-    put(file, "{")
-    await settle(registry)
-    assert set(registry.cameras) == {"lobby"}
-    file.unlink()
-    await settle(registry)
-    assert not registry.cameras
-    assert not registry.problems
-
-
-async def test_a_name_and_an_id_belong_to_the_first_file(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    put(tmp_path / "b.yaml", manifest("lobby", weight=2))
-    put(tmp_path / "c.yaml", manifest("other", cameraId="lobby"))
-    put(tmp_path / "a.yaml", manifest("lobby", weight=1))
-    await settle(registry)
-    assert {name: camera.spec.weight for name, camera in registry.cameras.items()} == {"lobby": 1}
-    assert "the name of another camera, in a.yaml" in rules(registry, "b.yaml")
-    assert "the id of another camera, in a.yaml" in rules(registry, "c.yaml")
-    (tmp_path / "a.yaml").unlink()
-    await settle(registry)
-    assert registry.cameras["lobby"].spec.weight == 2
-
-
-@pytest.mark.parametrize(
-    ("data", "rule"),
-    [
-        (b"a: [", "line 1"),
-        (b"a: b: c", "mapping values are not allowed"),
-        (b"\xff\xfe", "UTF-8"),
-        (b"a: \x00", "character"),
-        (b"a: &x [1]\nb: *x\n", "anchors and aliases"),
-        (b"a: *hunter2\n", "anchors and aliases"),
-        (b"a: !hunter2 x\n", "a tag or a key is not allowed"),
-        (b"a: !!python/object/apply:os.system [hunter2]\n", "a tag or a key is not allowed"),
-        (b"%TAG ! tag:hunter2\n", "line 1"),
-        (b"[" * 500_000, "nested more than"),
-        (b"- " * 100_000, "nested more than"),
-        (b"x: 1\nx: 2\n", "said twice"),
-        (b"x: 2026-99-99\n", "a number or a date"),
-        (b"x: " + b"9" * 10_000, "a number or a date"),
-        (b"? {a: b}\n: c\n", "a tag or a key is not allowed"),
-        (b"#" * (1 << 20) + b"\n", "1048576 bytes"),
-        (b"- a\n- b\n", "must be a mapping"),
-        (b"kind: Pod\napiVersion: v1\nmetadata: {}\n", "must be one of"),
-        (b"spec: hunter2\n", "is required"),
-    ],
-)
-async def test_any_bytes_are_a_problem_at_worst_and_never_quoted(
-    registry: DirectoryRegistry, tmp_path: Path, logged: list[Any], data: bytes, rule: str
-) -> None:
-    put(tmp_path / "good.yaml", manifest())
-    (tmp_path / "bad.yaml").write_bytes(data)
-    await settle(registry)
-    assert set(registry.cameras) == {"lobby"}
-    assert rule in rules(registry, "bad.yaml")
-    assert SECRET not in rules(registry, "bad.yaml") + str(logged)
-
-
-async def test_an_empty_file_and_empty_documents_say_nothing(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    put(tmp_path / "empty.yaml", "")
-    put(tmp_path / "comments.yaml", "# nothing\n---\n---\n" + manifest() + "---\n")
-    await settle(registry)
-    assert set(registry.cameras) == {"lobby"}
-    assert not registry.problems
-
-
-async def test_what_is_no_file_is_a_problem_at_worst(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    put(tmp_path / "good.yaml", manifest())
-    (tmp_path / "dir.yaml").mkdir()
-    (tmp_path / "dangling.yaml").symlink_to("nowhere")
-    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
-    os.mkfifo(tmp_path / "pipe.yaml")
-    (tmp_path / os.fsdecode(b"\xff.yaml")).write_text("{")
-    await asyncio.wait_for(settle(registry), 5)
-    assert set(registry.cameras) == {"lobby"}
-    assert len(registry.problems) == 5
-
-
-async def test_a_link_to_a_manifest_is_followed_and_only_a_person_changes_it(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    put(tmp_path / "real", manifest())
-    (tmp_path / "lobby.yaml").symlink_to("real")
-    await settle(registry)
-    with pytest.raises(ManagedElsewhere):
-        await registry.replace("lobby", replace(registry.cameras["lobby"].spec, weight=7), None)
-    with pytest.raises(ManagedElsewhere):
-        await registry.delete("lobby")
-
-
-async def test_a_directory_that_is_away_changes_nothing_and_is_said(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    put(tmp_path / "lobby.yaml", manifest())
-    await settle(registry)
-    tmp_path.rename(tmp_path.with_name("away"))
-    with pytest.raises(RegistryUnavailable):
-        await registry.look()
-    with pytest.raises(RegistryUnavailable):
-        await registry.create("door", RTSP, {})
-    assert set(registry.cameras) == {"lobby"}
-    tmp_path.with_name("away").rename(tmp_path)
-    await settle(registry)
-    assert set(registry.cameras) == {"lobby"}
-
-
-# Secrets
-
-
-async def test_a_secret_in_a_private_file_is_read(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    put(tmp_path / "s.yaml", secret(username="admin", password=SECRET), 0o600)
-    await settle(registry)
-    assert await registry.secret("login", "password") == SECRET
-    with pytest.raises(SecretMissing):
-        await registry.secret("login", "token")
-    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: other}\ndata: {password: aHVudGVyMg==}\n"
-    put(tmp_path / "s.yaml", text, 0o600)
-    await settle(registry)
-    assert await registry.secret("other", "password") == SECRET
-    with pytest.raises(SecretMissing):
-        await registry.secret("login", "password")
-
-
-async def test_a_secret_that_others_can_read_is_refused_until_they_cannot(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    text = manifest() + "---\n" + secret(password=SECRET)
-    file = put(tmp_path / "s.yaml", text, 0o640)
-    await settle(registry)
-    assert "chmod 600" in rules(registry, "s.yaml")
-    assert set(registry.cameras) == {"lobby"}
-    with pytest.raises(SecretMissing):
-        await registry.secret("login", "password")
-    file.chmod(0o600)
-    await settle(registry)
-    assert not registry.problems
-    assert await registry.secret("login", "password") == SECRET
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        secret(password="[hunter2]"),
-        secret(password="12345"),
-        secret().replace("stringData", "hunter2"),
-        secret().replace("stringData:", "data: {password: hunter2!}"),
-        secret().replace("stringData:", "data: {password: //79}"),
-        secret().replace("stringData:", "stringData: hunter2"),
-        secret().replace("v1", "hunter2"),
-    ],
-)
-async def test_a_broken_secret_is_told_without_its_values(
-    registry: DirectoryRegistry, tmp_path: Path, logged: list[Any], text: str
-) -> None:
-    put(tmp_path / "s.yaml", text, 0o600)
-    await settle(registry)
-    (found,) = registry.problems["s.yaml"]
-    assert found.problem.value is None
-    assert SECRET not in found.problem.rule
-    with pytest.raises(SecretMissing):
-        await registry.secret("login", "password")
-
-
-async def test_a_changed_secret_is_a_change_of_the_cameras_that_name_it(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    ref = "{rtsp: {url: 'rtsp://h/x', credentialsSecretRef: {name: login}}}"
-    text = manifest().replace("{rtsp: {url: 'rtsp://10.0.0.7/lobby'}}", ref)
-    put(tmp_path / "lobby.yaml", text)
-    put(tmp_path / "door.yaml", manifest("door"))
-    await settle(registry)
-    async with registry.changes() as changes:
-        await anext(changes)
-        put(tmp_path / "s.yaml", secret(username="u", password="p"), 0o600)
-        await settle(registry)
-        assert await anext(changes) == {"lobby"}
-
-
-# By the API
-
-
-async def test_what_the_api_writes_is_a_manifest_and_a_private_secret(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    os.umask(os.umask(0o022))
-    await registry.create("lobby", RTSP, LOGIN)
-    mode = stat.S_IMODE((tmp_path / "lobby.secret.yaml").stat().st_mode)
-    assert mode == 0o600
-    text = (tmp_path / "lobby.yaml").read_text()
-    assert text.startswith("apiVersion: camera-ingest.io/v1alpha1\nkind: Camera\n")
-    assert SECRET not in text
-    assert "status" not in text
-    others = {entry.name for entry in tmp_path.iterdir()} - {"lobby.yaml", "lobby.secret.yaml"}
-    assert others == {".lock", ".epoch"}
-
-
-async def test_cameras_and_secrets_outlive_the_process_with_a_greater_epoch(
-    tmp_path: Path,
-) -> None:
-    async with DirectoryRegistry(tmp_path) as first:
-        before = await first.create("lobby", RTSP, LOGIN)
-    async with DirectoryRegistry(tmp_path) as second:
-        after = second.cameras["lobby"]
-        assert after.spec == before.spec
-        assert after.epoch > before.epoch
-        assert after.spec.source.rtsp is not None
-        assert after.spec.source.rtsp.credentials_secret_ref is not None
-        name = after.spec.source.rtsp.credentials_secret_ref.name
-        assert await second.secret(name, "password") == SECRET
-
-
-async def test_a_camera_among_others_in_a_file_is_for_a_person_to_change(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    text = "# mine\n" + manifest("lobby") + "---\n" + manifest("door")
-    file = put(tmp_path / "site.yaml", text)
-    await settle(registry)
-    with pytest.raises(ManagedElsewhere, match=r"site\.yaml"):
-        await registry.replace("lobby", RTSP, LOGIN)
-    with pytest.raises(ManagedElsewhere, match=r"site\.yaml"):
-        await registry.delete("lobby")
-    assert file.read_text() == text
-    assert sorted(entry.name for entry in tmp_path.glob("*.yaml")) == ["site.yaml"]
-
-
-async def test_a_camera_alone_in_a_file_by_hand_is_changed_there(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    file = put(tmp_path / "10-entrance.yaml", manifest("lobby"))
-    await settle(registry)
-    await registry.replace("lobby", replace(RTSP, weight=7), None)
-    assert "weight: 7" in file.read_text()
-    await registry.delete("lobby")
-    assert not file.exists()
-
-
-async def test_a_file_that_is_somebody_elses_is_never_overwritten(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    for taken in ("lobby.yaml", "lobby.secret.yaml"):
-        file = put(tmp_path / taken, "half a thought", 0o600)
-        await settle(registry)
-        with pytest.raises(ManagedElsewhere):
-            await registry.create("lobby", RTSP, LOGIN)
-        assert file.read_text() == "half a thought"
-        file.unlink()
-
-
-async def test_a_broken_edit_by_hand_is_not_overwritten_by_a_patch(
-    registry: DirectoryRegistry, tmp_path: Path
-) -> None:
-    await registry.create("lobby", RTSP, {})
-    put(tmp_path / "lobby.yaml", manifest(weight=0))
-    await settle(registry)
-    with pytest.raises(ManagedElsewhere):
-        await registry.replace("lobby", RTSP, None)
-    await registry.delete("lobby")
-    assert not (tmp_path / "lobby.yaml").exists()
-
-
-async def test_a_name_that_would_be_a_secrets_file_is_refused(
-    registry: DirectoryRegistry,
-) -> None:
-    with pytest.raises(InvalidManifest, match="must not end in"):
-        await registry.create("lobby.secret", RTSP, {})
-
-
-# At the start, and twice
-
-
 async def test_a_start_takes_away_what_a_kill_left_behind_and_nothing_else(
     tmp_path: Path,
 ) -> None:
@@ -538,9 +156,8 @@ async def test_a_start_takes_away_what_a_kill_left_behind_and_nothing_else(
     put(tmp_path / ".tmp-0123", "half")
     put(tmp_path / "mine.yaml", secret(password=SECRET), 0o600)
     async with DirectoryRegistry(tmp_path):
-        left = sorted(entry.name for entry in tmp_path.iterdir() if entry.name[0] != ".")
-        assert left == ["lobby.secret.yaml", "lobby.yaml", "mine.yaml"]
-        assert not (tmp_path / ".tmp-0123").exists()
+        left = [".epoch", ".lock", "lobby.secret.yaml", "lobby.yaml", "mine.yaml"]
+        assert files(tmp_path) == left
 
 
 async def test_a_start_keeps_every_secret_while_a_manifest_is_broken(tmp_path: Path) -> None:
@@ -559,7 +176,7 @@ async def test_a_second_process_refuses_and_says_which_directory_and_who_has_it(
 ) -> None:
     code = (
         "import asyncio, pathlib, sys\n"
-        "from ingest_standalone.directory import DirectoryRegistry\n"
+        "from ingest_standalone.directory import POLL_SECONDS, DirectoryRegistry\n"
         "async def main():\n"
         "    async with DirectoryRegistry(pathlib.Path(sys.argv[1])): pass\n"
         "asyncio.run(main())\n"

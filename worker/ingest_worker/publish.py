@@ -1,8 +1,8 @@
 """The adapter to Redis, and the only module that imports `redis`: connections, AUTH, RESP, errors.
 
 Of redis-py it takes the connection with hiredis' parser. Its clients, pools and pipelines cost
-three to six times as much per event (docs/design/events.md), retry behind one's back and start
-tasks of their own.
+twice as much per event (docs/design/events.md), retry behind one's back and start tasks of their
+own.
 
 Promises that whatever goes wrong with Redis comes out as `RedisUnavailable` or as `Refused`, by the
 type of what redis-py raised, and in our words: neither the login nor Redis's own text. Never

@@ -1,0 +1,90 @@
+"""Secrets as files: private or refused, read now, never told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest_core.errors import (
+    SecretMissing,
+)
+from ingest_standalone.directory import DirectoryRegistry
+from tests.fakes.camera_directory import (
+    SECRET,
+    manifest,
+    put,
+    rules,
+    secret,
+    settle,
+)
+
+
+async def test_a_secret_in_a_private_file_is_read(
+    registry: DirectoryRegistry, tmp_path: Path
+) -> None:
+    put(tmp_path / "s.yaml", secret(username="admin", password=SECRET), 0o600)
+    await settle(registry)
+    assert await registry.secret("login", "password") == SECRET
+    with pytest.raises(SecretMissing):
+        await registry.secret("login", "token")
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: other}\ndata: {password: aHVudGVyMg==}\n"
+    put(tmp_path / "s.yaml", text, 0o600)
+    await settle(registry)
+    assert await registry.secret("other", "password") == SECRET
+    with pytest.raises(SecretMissing):
+        await registry.secret("login", "password")
+
+
+async def test_a_secret_that_others_can_read_is_refused_until_they_cannot(
+    registry: DirectoryRegistry, tmp_path: Path
+) -> None:
+    text = manifest() + "---\n" + secret(password=SECRET)
+    file = put(tmp_path / "s.yaml", text, 0o640)
+    await settle(registry)
+    assert "chmod 600" in rules(registry, "s.yaml")
+    assert set(registry.cameras) == {"lobby"}
+    with pytest.raises(SecretMissing):
+        await registry.secret("login", "password")
+    file.chmod(0o600)
+    await settle(registry)
+    assert not registry.problems
+    assert await registry.secret("login", "password") == SECRET
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        secret(password="[hunter2]"),
+        secret(password="12345"),
+        secret().replace("stringData", "hunter2"),
+        secret().replace("stringData:", "data: {password: hunter2!}"),
+        secret().replace("stringData:", "data: {password: //79}"),
+        secret().replace("stringData:", "stringData: hunter2"),
+        secret().replace("v1", "hunter2"),
+    ],
+)
+async def test_a_broken_secret_is_told_without_its_values(
+    registry: DirectoryRegistry, tmp_path: Path, logged: list[Any], text: str
+) -> None:
+    put(tmp_path / "s.yaml", text, 0o600)
+    await settle(registry)
+    (found,) = registry.problems["s.yaml"]
+    assert found.problem.value is None
+    assert SECRET not in found.problem.rule
+    with pytest.raises(SecretMissing):
+        await registry.secret("login", "password")
+
+
+async def test_a_changed_secret_is_a_change_of_the_cameras_that_name_it(
+    registry: DirectoryRegistry, tmp_path: Path
+) -> None:
+    ref = "{rtsp: {url: 'rtsp://h/x', credentialsSecretRef: {name: login}}}"
+    text = manifest().replace("{rtsp: {url: 'rtsp://10.0.0.7/lobby'}}", ref)
+    put(tmp_path / "lobby.yaml", text)
+    put(tmp_path / "door.yaml", manifest("door"))
+    await settle(registry)
+    async with registry.changes() as changes:
+        await anext(changes)
+        put(tmp_path / "s.yaml", secret(username="u", password="p"), 0o600)
+        await settle(registry)
+        assert await anext(changes) == {"lobby"}
