@@ -150,6 +150,7 @@ def _type(hint: object) -> str:
 
 
 def main() -> int:
+    assert tuple(map(type, EXAMPLES)) == events.FACTS, "an event has no example"
     pages = {"settings": settings_page(), "metrics": metrics_page(), "events": events_page()}
     stale = []
     for name, text in pages.items():

@@ -6,8 +6,6 @@ that renaming one is a visible decision. Metric names live in `metrics`.
 
 from typing import Final
 
-API_GROUP: Final = "camera-ingest.io"
-API_VERSION: Final = f"{API_GROUP}/v1alpha1"
 DEFAULT_POOL: Final = "default"
 
 CAMERA_ID_PATTERN: Final = r"^[A-Za-z0-9_.-]{1,63}\Z"

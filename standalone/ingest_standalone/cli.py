@@ -92,3 +92,7 @@ def _demo(given: argparse.Namespace) -> int:
     from ingest_standalone import demo  # noqa: PLC0415 - see the module's docstring
 
     return asyncio.run(demo.run(given.listen, given.seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

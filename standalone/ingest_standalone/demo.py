@@ -16,6 +16,7 @@ from typing import Any, Final, Never
 
 import aiohttp
 import cv2
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live as LiveDisplay
 from rich.table import Table
@@ -49,20 +50,20 @@ class Shown:
 
 CAMERAS: Final = (
     Shown("H.264", SimulatedCamera(name="lobby", codec=Codec.H264, fps=10)),
-    Shown("H.265, rain", SimulatedCamera(name="yard", codec=Codec.H265, scene="rain", fps=5)),
+    Shown("H.265 rain", SimulatedCamera(name="yard", codec=Codec.H265, scene="rain", fps=5)),
     Shown("MJPEG", SimulatedCamera(name="cam_003", codec=Codec.MJPEG, seed=3, fps=5)),
     Shown(
-        "needs a login",
+        "login",
         SimulatedCamera(
             name="vault",
             seed=4,
-            auth=Auth.DIGEST_SHA256,
+            auth=Auth.DIGEST_MD5,
             username=_LOGIN.username,
             password=_LOGIN.password,
         ),
     ),
     Shown(
-        "keeps failing",
+        "failing",
         SimulatedCamera(name="flaky", seed=5),
         Fault(kind=FaultKind.RST, after=_FLAKY_SECONDS),
     ),
@@ -88,7 +89,9 @@ async def run(listen: str, seconds: float | None) -> int:
                 if shown.fault is not None:
                     simulator.fault(shown.camera.name, shown.fault)
                 took = time.monotonic() - began
-                console.print(f"  {shown.camera.name:8} {shown.about:14} {took:4.1f} s")
+                console.print(
+                    f"  {shown.camera.name:8} {shown.about:10} {took:4.1f} s", highlight=False
+                )
             console.print("Starting Redis and the standalone program …")
             settings = StandaloneSettings(cameras=str(folder / "cameras"), listen=listen)
             program = await stack.enter_async_context(running(settings))
@@ -173,11 +176,11 @@ async def _show(
 
 
 def _table(cameras: Mapping[str, Live]) -> Table:
-    about = {shown.camera.name: shown.about for shown in CAMERAS} | {_PUSHED: "pushed over HTTP"}
-    table = Table(title="Cameras")
-    for heading in ("camera", "what", "state", "reason", "codec", "size"):
+    about = {shown.camera.name: shown.about for shown in CAMERAS} | {_PUSHED: "pushed"}
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("camera", "what", "state", "reason"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("fps", "frame age", "motion", "sessions"):
+    for heading in ("fps", "frame age", "motion"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, live in sorted(cameras.items()):
         table.add_row(
@@ -188,16 +191,12 @@ def _table(cameras: Mapping[str, Live]) -> Table:
 
 def _row(name: str, about: str, live: Live) -> Sequence[str]:
     age = live.frame_age_seconds
-    motion = f"{'moving, ' if live.moving else ''}{live.motion_events}"
     return (
         name,
         about,
         "connected" if live.connected else "down",
         "" if live.connected else str(live.reason),
-        live.codec or "",
-        f"{live.width}x{live.height}" if live.width else "",
         f"{live.fps:.1f}",
         "none yet" if age is None else f"{age:.2f} s",
-        motion,
-        str(live.sessions),
+        "moving" if live.moving else f"{live.motion_events} seen",
     )

@@ -19,7 +19,6 @@ from ingest_core.errors import FrameUnavailable, NotCaptured
 from ingest_core.events import Event
 from ingest_core.http import Listen, parse_listen, serve
 from ingest_core.live import Live
-from ingest_core.metrics import HTTP_SECONDS
 from ingest_core.model import Camera
 from ingest_gateway.app import make_app
 from ingest_standalone.directory import DirectoryRegistry
@@ -95,8 +94,7 @@ async def running(settings: StandaloneSettings) -> AsyncIterator[Running]:
         )
         try:
             worker.start()
-            seconds = HTTP_SECONDS.histogram(metrics)
-            app = make_app(registry, LocalWorkers(worker), metrics, seconds)
+            app = make_app(registry, LocalWorkers(worker), metrics)
             async with serve(app, parse_listen(settings.listen)) as addresses:
                 yield Running(addresses, registry, worker)
         finally:

@@ -184,6 +184,20 @@ async def test_a_compressed_body_is_refused_rather_than_blown_up() -> None:
         assert "compressed" in await response.text()
 
 
+async def test_a_body_is_taken_as_it_comes() -> None:
+    async def length(request: web.Request) -> web.Response:
+        return json_response(len(await read_body(request, LIMIT)))
+
+    app = web.Application(middlewares=[problems])
+    app.router.add_post("/", length)
+    async with (
+        client(app) as session,
+        session.post("/", data=b"a" * 5000, compress="gzip") as response,
+    ):
+        assert response.status == 200
+        assert await response.json() < 100
+
+
 async def test_a_body_without_a_length_is_read_no_further_than_its_bound() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from ingest_core.credentials import Credentials
-from ingest_core.errors import CaptureError
-from ingest_core.events import Event
+from ingest_core.errors import Failure
+from ingest_core.events import Event, FrameIngested
 from ingest_core.model import (
     Assignment,
     Camera,
@@ -77,7 +78,7 @@ class CapturedCamera:
         spec = CameraSpec(source=Source(rtsp=source), motion=Motion(enabled=motion))
         status = CameraStatus(assignment=Assignment(worker="w", epoch=1))
         self.feed = Feed(
-            Camera(metadata=Metadata(name=name.lower().replace("_", "-")), spec=spec, status=status),
+            Camera(metadata=Metadata(name=name), spec=spec, status=status),
             worker="w",
             incarnation=1,
             offer=self._offer,
@@ -123,12 +124,14 @@ class CapturedCamera:
 
     @property
     def failures(self) -> list[tuple[float, State]]:
-        return [(at, state) for at, state in self.states if state.reason in set(_failures())]
+        """States that a failure made, with their times."""
+        return [(at, state) for at, state in self.states if isinstance(state.reason, Failure)]
 
     @property
-    def timestamps(self) -> list[float]:
-        """Capture times of every frame, in the order of their coming."""
-        return [event.data["timestamp"] for event in _frames(self.events)]
+    def ingested(self) -> list[FrameIngested]:
+        """Every frame, in the order of their coming."""
+        facts = [event.data for event in tuple(self.events)]
+        return [fact for fact in facts if isinstance(fact, FrameIngested)]
 
     async def _target(self) -> Target:
         return self.target
@@ -150,3 +153,16 @@ class CapturedCamera:
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._news.set)
+
+
+@asynccontextmanager
+async def capturing(*cameras: CapturedCamera) -> AsyncIterator[None]:
+    """Capture these cameras, as one worker would, while the block lasts."""
+    connects = Connects()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(camera.run(connects)) for camera in cameras]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()

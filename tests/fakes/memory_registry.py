@@ -1,5 +1,6 @@
 """A registry in memory, for the tests of programs; it keeps the same contract as the real ones."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
@@ -66,6 +67,7 @@ class MemoryRegistry:
         self, name: str, spec: CameraSpec, secret: Mapping[str, str] | None
     ) -> Camera:
         before = self._there(name)
+        await asyncio.sleep(0)  # as one that has to ask does
         camera = Camera(metadata=Metadata(name=name), spec=spec)
         if camera.id != before.id:
             raise InvalidManifest(Problem("spec.cameraId", camera.id, "is immutable"))

@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final, overload
+from typing import Final, cast, overload
 
-from aiohttp import BodyPartReader, hdrs, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
 from ingest_core import names
@@ -28,8 +29,9 @@ _JPEG: Final = "image/jpeg"
 _MULTIPART: Final = "multipart/form-data"
 _MULTIPART_OVERHEAD: Final = 16_384  # bytes of heads and boundaries around a frame
 _FIELD_BYTES: Final = 64
-_MAX_PARTS: Final = 8
 _RETRY_SECONDS: Final = 2
+# What aiohttp's reader raises over a form that is none; some only when `assert` is on.
+_MALFORMED: Final = (ValueError, RuntimeError, AssertionError, HttpProcessingError)
 
 
 class FrameInfo(Struct, frozen=True):
@@ -237,18 +239,16 @@ async def _read_form(request: web.Request, limit: int) -> tuple[bytes, float | N
         raise _too_big(limit)
     data: bytes | None = None
     claimed: float | None = None
+    body = cast("StreamReader", _Bounded(request.content, limit))
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            parts = await request.multipart()
-            for _ in range(_MAX_PARTS):
-                part = await parts.next()
-                if part is None:
-                    break
+            parts = MultipartReader(request.headers, body)
+            while (part := await parts.next()) is not None:
                 if not isinstance(part, BodyPartReader):
                     raise _unprocessable("a part must not be multipart itself")
                 if part.name == "frame_file" and data is None:
                     data = await _read_part(part, limit)
-                elif part.name == "timestamp":
+                elif part.name == "timestamp" and claimed is None:
                     claimed = _timestamp((await _read_part(part, _FIELD_BYTES)).decode("latin-1"))
                 else:
                     raise _unprocessable(
@@ -256,11 +256,36 @@ async def _read_form(request: web.Request, limit: int) -> tuple[bytes, float | N
                     )
     except TimeoutError:
         raise web.HTTPRequestTimeout(text=f"the body took more than {BODY_SECONDS:g} s") from None
-    except ValueError:
+    except _MALFORMED:
         raise PushRefused(HTTPStatus.BAD_REQUEST, "the body is no well-formed form") from None
     if data is None:
         raise _unprocessable("frame_file: the form has none")
     return data, claimed
+
+
+class _Bounded:
+    """A body whose form is read: what is before, between and after its parts counts, too."""
+
+    def __init__(self, content: StreamReader, limit: int) -> None:
+        self._content = content
+        self._limit = limit
+
+    async def readline(self, *, max_line_length: int | None = None) -> bytes:
+        return self._counted(await self._content.readline(max_line_length=max_line_length))
+
+    async def read(self, size: int) -> bytes:
+        return self._counted(await self._content.read(size))
+
+    def unread_data(self, data: bytes) -> None:
+        self._content.unread_data(data)
+
+    def at_eof(self) -> bool:
+        return self._content.at_eof()
+
+    def _counted(self, data: bytes) -> bytes:
+        if self._content.total_bytes > self._limit + _MULTIPART_OVERHEAD:
+            raise _too_big(self._limit)
+        return data
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> bytes:

@@ -32,8 +32,6 @@ _GRACE: Final = 0.5  # s that a session's thread has to notice that it must end
 _LOGIN_POLL: Final = 30.0  # s after which a refused login is read again, as nobody tells of Secrets
 _BELIEVED: Final = 2  # 401s in a row, after a success with the same login, that mean "too many"
 
-Draw = Callable[[], float]
-
 
 class Connects:
     """The worker's budget of sessions that connect at once, so that an outage ends in no storm.
@@ -119,12 +117,11 @@ class Captured:
 
 async def supervise(camera: Captured) -> Never:
     """Capture until cancelled. Only cancellation gets out; every failure costs a delay."""
-    now = asyncio.get_running_loop().time
     backoff, clock, line = Backoff(), StreamClock(), Line()
     feed = camera.feed
     trusted: Target | None = None  # the last one that brought a picture
     while True:
-        started, sessions, target = now(), feed.sessions, None
+        sessions, target = feed.sessions, None
         feed.say(ConnectedReason.CONNECTING)
         camera.nudged.clear()
         try:
@@ -139,7 +136,7 @@ async def supervise(camera: Captured) -> Never:
         trusted = target if connected else trusted
         failure = judge(ended.failure, backoff, trusted=target is not None and target == trusted)
         repeated = failure is backoff.last and not connected
-        backoff = backoff.failed(failure, now() - started if connected else 0.0)
+        backoff = backoff.failed(failure, feed.uptime)
         delay = backoff.delay(camera.draw())
         feed.disconnected(failure, str(ended))
         say = log.debug if repeated else log.warning

@@ -19,6 +19,7 @@ from ingest_core.live import Live
 from ingest_core.model import Camera, ConnectedReason, Motion, Reason
 from ingest_worker.motion import Detector, MotionConfig, Observation
 from ingest_worker.picture import Picture
+from ingest_worker.regions import Region
 from ingest_worker.ring import Codec, Frame, Ring
 
 PUSH_PATIENCE_SECONDS: Final = 10.0
@@ -63,6 +64,8 @@ class Feed:
         incarnation: int,
         offer: Callable[[Event], None],
         changed: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.camera_id: Final = camera.id
         self.epoch: Final = camera.epoch
@@ -72,21 +75,24 @@ class Feed:
         self._source = names.event_source(worker, incarnation)
         self._offer = offer
         self._changed = changed
+        self._clock = clock
+        self._now = now
         self._lock = threading.Lock()
         self._numbering = threading.Lock()
+        self._watching = threading.Lock()  # the detector, and the motion that it began
         self._ring = Ring(camera.spec.buffer.seconds, camera.spec.buffer.max_bytes)
         self._detector: Detector | None = None
         self._motion = camera.spec.motion
-        self._moving_since: float | None = None
+        self._moving: tuple[float, float] | None = None  # when it began, and was last seen
         self._arrivals: deque[float] = deque(maxlen=_RATE_SAMPLES)
-        self._arrived = time.monotonic()
+        self._arrived = self._began = now()
         self._frame_number = 0
         self._event_number = 0
         self._down_since: float | None = None
         self.newest: Newest | None = None
         self.codec: Codec | None = None
         self.size: tuple[int, int] | None = None
-        self.state = State(False, ConnectedReason.CONNECTING, "", time.time())
+        self.state = State(False, ConnectedReason.CONNECTING, "", clock())
         self.frames = 0
         self.bytes = 0
         self.sessions = 0
@@ -112,7 +118,7 @@ class Feed:
         if spec.motion == self._motion and self._detector is not None:
             return
         self._motion = spec.motion
-        self._detector = _detector(spec.motion)
+        self._watch_anew()
 
     # Written by the session's thread, or by the event loop for a pushed frame.
 
@@ -126,7 +132,7 @@ class Feed:
             self.drops["ring"] += 1
         self.frames += 1
         self.bytes += len(data)
-        self._arrived = time.monotonic()
+        self._arrived = self._now()
         self._arrivals.append(self._arrived)
         self._tell(
             events.FrameIngested(
@@ -142,7 +148,7 @@ class Feed:
 
     def show(self, frame: Frame, picture: Picture | None) -> None:
         """Make a frame the newest one; call before `connected` and for each good picture."""
-        captured = time.monotonic() - max(0.0, time.time() - frame.timestamp)
+        captured = self._now() - max(0.0, self._clock() - frame.timestamp)
         self.newest = Newest(frame, picture, captured)
 
     def watch(self, picture: Picture) -> None:
@@ -150,38 +156,36 @@ class Feed:
         detector = self._detector
         timestamp = picture.frame.timestamp
         if detector is not None and detector.due(timestamp):
-            self.observe(detector.step(picture.luma(), timestamp), timestamp)
+            self.observe(detector, detector.step(picture.luma(), timestamp), timestamp)
 
     @property
     def detector(self) -> Detector | None:
         """The owner of the background; only the writing thread may step it."""
         return self._detector
 
-    def observe(self, seen: Observation, timestamp: float) -> None:
-        """Tell the world what the detector saw."""
-        self.light_changes += seen.light_change
-        if seen.began is not None:
-            self.motion_events += 1
-            self._moving_since = timestamp
-            region = seen.began
-            box = events.Box(region.x, region.y, region.width, region.height)
-            self._tell(
-                events.MotionDetected(
-                    camera_id=self.camera_id, timestamp=timestamp, area=region.area, box=box
-                )
-            )
-        if seen.ended is not None:
-            self._end_motion(timestamp, seen.ended)
+    def observe(self, detector: Detector, seen: Observation, timestamp: float) -> None:
+        """Tell the world what a detector saw; one that was let go meanwhile has no say."""
+        with self._watching:
+            if detector is not self._detector:
+                return
+            self.light_changes += seen.light_change
+            if seen.ended is not None and self._moving is not None:
+                self._end_motion(timestamp, seen.ended)
+            if self._moving is not None and seen.region is not None:
+                self._moving = self._moving[0], timestamp
+            if seen.began is not None:
+                self._begin_motion(timestamp, seen.began)
 
     def connected(self, codec: Codec, size: tuple[int, int]) -> None:
         """A session brought its first picture, or another one of another size."""
         if self.state.connected and (codec, size) == (self.codec, self.size):
             return
-        now = time.time()
+        now = self._clock()
         fresh = not self.state.connected
         self.codec, self.size = codec, size
         if fresh:
             self.sessions += 1
+            self._began = self._now()
         downtime = None if self._down_since is None else now - self._down_since
         self._set(State(True, ConnectedReason.CONNECTED, "", now))
         if fresh:
@@ -198,16 +202,14 @@ class Feed:
 
     def disconnected(self, failure: Failure | ConnectedReason, message: str) -> None:
         """A session ended, never began, or was ended by us, which is no failure."""
-        now = time.time()
+        now = self._clock()
         was_connected = self.state.connected
         if was_connected or isinstance(failure, Failure):
             self.disconnects[failure] += 1
         with self._lock:
             self._ring.cut()
         self._arrivals.clear()
-        if self._moving_since is not None:
-            self._end_motion(now, now - self._moving_since)
-        self._detector = _detector(self._motion)
+        self._watch_anew()
         if was_connected:
             self._down_since = now
         self._set(State(False, failure, message, now))
@@ -219,7 +221,7 @@ class Feed:
     def say(self, reason: Reason, message: str = "") -> None:
         """Change the reason while it is not connected."""
         if not self.state.connected and self.state.reason != reason:
-            self._set(State(False, reason, message, time.time()))
+            self._set(State(False, reason, message, self._clock()))
 
     # Read by the event loop.
 
@@ -254,7 +256,12 @@ class Feed:
     @property
     def silence(self) -> float:
         """Seconds since the last frame came."""
-        return time.monotonic() - self._arrived
+        return self._now() - self._arrived
+
+    @property
+    def uptime(self) -> float:
+        """Seconds for which the session has brought frames; 0 before the first picture."""
+        return max(0.0, self._arrived - self._began) if self.state.connected else 0.0
 
     @property
     def patience(self) -> float:
@@ -270,11 +277,11 @@ class Feed:
 
     @property
     def moving(self) -> bool:
-        return self._moving_since is not None
+        return self._moving is not None
 
     def live(self) -> Live:
         """What is known at this moment."""
-        now = time.monotonic()
+        now = self._now()
         newest, state, size = self.newest, self.state, self.size
         ring_bytes, ring_seconds = self.ring_size()
         return Live(
@@ -297,8 +304,26 @@ class Feed:
             ring_bytes=ring_bytes,
         )
 
+    def _watch_anew(self) -> None:
+        """Another session, or other settings: motion that went on ends where it was last seen."""
+        with self._watching:
+            if self._moving is not None:
+                began, last = self._moving
+                self._end_motion(self._clock(), last - began)
+            self._detector = _detector(self._motion)
+
+    def _begin_motion(self, timestamp: float, region: Region) -> None:
+        self.motion_events += 1
+        self._moving = timestamp, timestamp
+        box = events.Box(region.x, region.y, region.width, region.height)
+        self._tell(
+            events.MotionDetected(
+                camera_id=self.camera_id, timestamp=timestamp, area=region.area, box=box
+            )
+        )
+
     def _end_motion(self, timestamp: float, duration: float) -> None:
-        self._moving_since = None
+        self._moving = None
         self._tell(
             events.MotionEnded(
                 camera_id=self.camera_id, timestamp=timestamp, duration_seconds=round(duration, 3)

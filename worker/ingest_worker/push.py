@@ -115,7 +115,9 @@ class Push:
         return Pushed(frame.sequence, again=False)
 
     def _is_token(self, bearer: str) -> bool:
-        return self.token is not None and hmac.compare_digest(self.token.encode(), bearer.encode())
+        return self.token is not None and hmac.compare_digest(
+            self.token.encode(), bearer.encode(errors="surrogateescape")
+        )
 
     def _timestamp(self, claimed: float | None) -> float:
         arrived = self._clock()
@@ -145,7 +147,7 @@ class Push:
                 if seen.began is not None:
                     factor = round(header.width / luma.shape[1])
                     seen = replace(seen, began=seen.began.scaled(factor))
-                self._feed.observe(seen, timestamp)
+                self._feed.observe(detector, seen, timestamp)
             finally:
                 self._looking = False
 

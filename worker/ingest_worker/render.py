@@ -173,6 +173,7 @@ def jpeg_luma(data: bytes, width: int, least: int) -> npt.NDArray[np.uint8] | No
         (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
     )
     flag = next((flag for by, flag in flags if width // by >= least), cv2.IMREAD_GRAYSCALE)
+    flag |= cv2.IMREAD_IGNORE_ORIENTATION  # `width`, like a region's, is that of the header
     luma = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     return None if luma is None else np.asarray(luma, np.uint8)
 
