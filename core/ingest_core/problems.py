@@ -57,6 +57,7 @@ _KINDS: Final[Mapping[type[errors.IngestError], _Kind]] = {
     errors.RegistryUnavailable: _Kind(
         503, "registry-unavailable", "The cameras cannot be read or written now"
     ),
+    errors.NotCaptured: _Kind(421, "not-captured", "This worker does not have the camera"),
     errors.FrameUnavailable: _Kind(503, "frame-unavailable", "No frame that is fresh enough"),
     errors.FrameGone: _Kind(404, "frame-gone", "The ring does not hold that frame"),
     errors.FrameUndecodable: _Kind(502, "frame-undecodable", "The camera's frame is no picture"),

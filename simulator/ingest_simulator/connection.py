@@ -48,6 +48,7 @@ class Connection:
         self._own_fault: Fault | None = None
         self._presentation: Presentation | None = None
         self._stream: asyncio.Task[None] | None = None
+        self._said_all = False
         self._tasks: asyncio.TaskGroup
         if only is not None:
             self._belong(only)
@@ -202,12 +203,15 @@ class Connection:
         self._session.end = end.value
         if end is End.FIN and self._writer.can_write_eof():
             self._writer.write_eof()
+            self._said_all = True
             await asyncio.sleep(_FAREWELL_SECONDS)
         wire.reset(self._writer.transport)
 
     async def _answer(
         self, request: Request, headers: Headers = (), body: bytes = b"", *, status: int = 200
     ) -> None:
+        if self._said_all:
+            return
         data = messages.answer(status, request.sequence, headers, body)
         fault = self._fault()
         if fault is not None and fault.kind is FaultKind.GARBAGE and fault.method == request.method:

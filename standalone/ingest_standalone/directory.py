@@ -82,6 +82,8 @@ class DirectoryRegistry:
         self._contents: dict[str, Content] = {}
         self._shelf: Shelf = shelve({})
         self._roll = Roll(worker)
+        self._behind = True  # the cameras are not what the shelf says
+        self._secrets_seen: set[str] = set()
         self._synced = False
         self._changes = Changes()
         self._reachable = True
@@ -299,21 +301,25 @@ class DirectoryRegistry:
         }
         if seen:
             told, self._shelf = self._shelf.problems, shelve(contents)
+            self._behind = True
+            self._secrets_seen |= {one for one, at in self._shelf.secrets.items() if at in seen}
             self._tell_problems(told)
-        await self._follow(now, {one for one, at in self._shelf.secrets.items() if at in seen})
+        if self._behind:
+            await self._follow(now)
 
-    async def _follow(self, now: float, secrets_seen: AbstractSet[str]) -> None:
+    async def _follow(self, now: float) -> None:
         """Make the cameras what the shelf says; a Secret's change is one of who names it."""
         wanted = self._shelf.cameras
         begins = bool(self._roll.begun(wanted)) or not self._synced
         epoch = await self._on_disk(self._epochs.take) if begins else 0
         changed = set(self._roll.follow(wanted, epoch=epoch, now=rfc3339(now)))
-        if secrets_seen:
+        if self._secrets_seen:
             changed |= {
                 name
                 for name, camera in self.cameras.items()
-                if secrets_seen & secrets_of(camera.spec)
+                if self._secrets_seen & secrets_of(camera.spec)
             }
+        self._behind, self._secrets_seen = False, set()
         if changed:
             self._changes.tell(changed)
 

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ingest_standalone.yaml_documents import MAX_BYTES
 
@@ -21,8 +21,7 @@ PRIVATE: Final = 0o600
 PUBLIC: Final = 0o644
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """What a file looks like from outside: it is read again when this changes."""
 
     inode: int = 0

@@ -25,6 +25,7 @@ RAISED: tuple[tuple[errors.IngestError, int, str], ...] = (
     (errors.SecretMissing("login", "username"), 503, "secret-missing"),
     (errors.RegistryInUse("in use"), 503, "registry-in-use"),
     (errors.RegistryUnavailable("disk full"), 503, "registry-unavailable"),
+    (errors.NotCaptured("lobby"), 421, "not-captured"),
     (errors.FrameUnavailable("stale", 3), 503, "frame-unavailable"),
     (errors.FrameGone("gone"), 404, "frame-gone"),
     (errors.FrameUndecodable("broken"), 502, "frame-undecodable"),

@@ -12,7 +12,7 @@ import pytest
 from ingest_core.errors import RegistryUnavailable
 from ingest_standalone.directory import DirectoryRegistry
 from ingest_standalone.disk import Disk
-from tests.fakes.camera_directory import files
+from tests.fakes.camera_directory import files, manifest, put
 from tests.fakes.churn import login, spec, whole
 
 Act = Callable[[DirectoryRegistry], Awaitable[object]]
@@ -123,6 +123,20 @@ async def test_a_disk_that_fails_at_any_step_loses_nothing(tmp_path: Path, act: 
             assert seen(registry) == state
     assert said
     assert all("No space left" in text for text in said)
+
+
+async def test_a_camera_by_hand_comes_when_the_disk_can_keep_its_epoch(tmp_path: Path) -> None:
+    disk = FailingDisk(tmp_path)
+    async with DirectoryRegistry(tmp_path, disk=disk) as registry:
+        put(tmp_path / "lobby.yaml", manifest())
+        disk.error, disk.steps = OSError(errno.ENOSPC, "No space left on device"), 0
+        await registry.look()
+        with pytest.raises(RegistryUnavailable):
+            await registry.look()
+        assert not registry.cameras
+        disk.error = None
+        await registry.look()
+        assert registry.cameras["lobby"].epoch == 2
 
 
 async def test_a_file_that_grows_beyond_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
