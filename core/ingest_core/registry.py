@@ -63,6 +63,8 @@ class CameraRegistry(CameraReader, Protocol):
     async def create(self, name: str, spec: CameraSpec, secret: Mapping[str, str]) -> Camera:
         """Add a camera; `secret` holds the values of its own Secret, by key.
 
+        The registry makes that Secret, under a name of its own, and lets the spec name it.
+
         Raises:
             CameraExists: The name or the id is taken.
             InvalidManifest: The spec breaks a rule.

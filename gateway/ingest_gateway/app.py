@@ -1,6 +1,8 @@
 """The front door: one HTTP application over a registry of cameras and their workers."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
@@ -8,17 +10,17 @@ from prometheus_client.exposition import choose_encoder
 
 from ingest_core.http import observed
 from ingest_core.metrics import HTTP_SECONDS
-from ingest_core.problems import RETRY_AFTER, problem, problems
+from ingest_core.problems import RETRY_AFTER, Handler, problem, problems
 from ingest_core.registry import CameraRegistry
 from ingest_gateway.cameras import Cameras
 from ingest_gateway.routes import CALLS
 from ingest_gateway.workers import Workers
 
-_MAX_SEQUENCE_DIGITS = 18
+_MAX_SEQUENCE_DIGITS: Final = 18
 
 
 class Handlers:
-    """One method a call, by the names in `routes`."""
+    """What answers each call."""
 
     def __init__(
         self, registry: CameraRegistry, workers: Workers, exposition: CollectorRegistry
@@ -27,11 +29,24 @@ class Handlers:
         self._workers = workers
         self._exposition = exposition
         self._cameras = Cameras(registry, workers)
-        self.create_camera = self._cameras.create
-        self.list_cameras = self._cameras.list
-        self.read_camera = self._cameras.read
-        self.patch_camera = self._cameras.patch
-        self.delete_camera = self._cameras.delete
+
+    def by_name(self) -> Mapping[str, Handler]:
+        """Each handler, by the name that `routes` has for it."""
+        return {
+            "index": self.index,
+            "create_camera": self._cameras.create,
+            "list_cameras": self._cameras.list,
+            "read_camera": self._cameras.read,
+            "patch_camera": self._cameras.patch,
+            "delete_camera": self._cameras.delete,
+            "latest_frame": self.latest_frame,
+            "list_frames": self.list_frames,
+            "read_frame": self.read_frame,
+            "push": self.push,
+            "metrics": self.metrics,
+            "health": self.health,
+            "readiness": self.readiness,
+        }
 
     async def latest_frame(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, "frame/latest")
@@ -88,9 +103,9 @@ def make_app(
     """
     seconds = HTTP_SECONDS.histogram(exposition)
     app = web.Application(middlewares=[observed(seconds), problems])
-    handlers = Handlers(registry, workers, exposition)
+    handlers = Handlers(registry, workers, exposition).by_name()
     for call in CALLS:
-        handler = getattr(handlers, call.handler)
+        handler = handlers[call.handler]
         if call.method == hdrs.METH_GET:
             app.router.add_get(call.path, handler)  # HEAD comes with it
         else:

@@ -1,6 +1,6 @@
 """The calls of the gateway as a table: what is served, documented and described is read from here.
 
-Pure. `handler` is the name of a method of `Handlers` in `app`.
+Pure. `handler` is a name that `app` knows what answers for.
 """
 
 from dataclasses import dataclass

@@ -1,14 +1,19 @@
 """Secrets as files: private or refused, read now, never told."""
 
+import string
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest_core.errors import (
     SecretMissing,
 )
+from ingest_standalone import secrets_file
 from ingest_standalone.directory import DirectoryRegistry
+from ingest_standalone.manifest_files import secrets_in
 from tests.fakes.camera_directory import (
     SECRET,
     manifest,
@@ -88,3 +93,15 @@ async def test_a_changed_secret_is_a_change_of_the_cameras_that_name_it(
         put(tmp_path / "s.yaml", secret(username="u", password="p"), 0o600)
         await settle(registry)
         assert await anext(changes) == {"lobby"}
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=60),
+    st.text(string.printable.strip(), max_size=120),
+)
+def test_any_login_survives_its_file(username: str, password: str) -> None:
+    values = {"username": username, "password": password}
+    written = secrets_file.own_secret("login", values)
+    (read,) = secrets_in(secrets_file.render(written)).values()
+    assert (read, read.values(), read.managed) == (written, values, True)
+    assert repr(read) == "Secret('login', ***)"

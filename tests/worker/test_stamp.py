@@ -26,7 +26,7 @@ def test_even_frames_that_arrive_late_and_in_bursts_are_stamped_evenly() -> None
     arrivals = [max(arrivals[: index + 1]) for index in range(200)]  # in order, as TCP has them
     seen = stamps((index / 10, arrival) for index, arrival in enumerate(arrivals))
     errors = [stamp - (NOW + index / 10) for index, stamp in enumerate(seen)]
-    assert all(abs(error) < 0.002 for error in errors[10:])
+    assert all(abs(error) < 0.01 for error in errors[10:])  # uncorrected: 0.3
 
 
 def test_without_stream_time_it_is_the_arrival() -> None:

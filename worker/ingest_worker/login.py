@@ -36,10 +36,11 @@ class Logins:
 
     def __init__(self, registry: WorkerRegistry) -> None:
         self._registry = registry
-        self._authorities = tempfile.TemporaryDirectory(prefix="camera-ingest-ca-")
+        self._authorities: tempfile.TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
-        self._authorities.cleanup()
+        if self._authorities is not None:
+            self._authorities.cleanup()
 
     async def target(self, rtsp: RtspSource, decode: Decode) -> Target:
         """Put together what a session needs.
@@ -77,6 +78,8 @@ class Logins:
         return await asyncio.to_thread(self._write, pem.encode())
 
     def _write(self, pem: bytes) -> str:
+        if self._authorities is None:
+            self._authorities = tempfile.TemporaryDirectory(prefix="camera-ingest-ca-")
         path = Path(self._authorities.name, hashlib.sha256(pem).hexdigest() + ".pem")
         if not path.exists():
             path.write_bytes(pem)

@@ -11,6 +11,7 @@ would fail.
 """
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -38,6 +39,7 @@ MAX_PACKET: Final = 16 * 1024 * 1024  # bytes of one access unit: beyond it the 
 
 _LEAP: Final = 10.0  # s on PyAV's clock, more than any timeout on it
 _TIMEOUT: Final = 1.0
+_FAREWELL: Final = 0.2  # s to tell the camera that the session is over
 _PROTOCOLS: Final = "rtsp,rtsps,rtp,udp,tcp,tls"
 _FAILURES: Final[tuple[tuple[type[Exception], Failure, str], ...]] = (
     (av.error.HTTPUnauthorizedError, Failure.AUTHENTICATION_FAILED, "the camera refused the login"),
@@ -48,12 +50,26 @@ _FAILURES: Final[tuple[tuple[type[Exception], Failure, str], ...]] = (
     ),
     (av.error.HTTPNotFoundError, Failure.NOT_FOUND, "the camera has no stream of that path"),
     (av.error.HTTPBadRequestError, Failure.UNSUPPORTED_STREAM, "the camera refused the request"),
-    (av.error.HTTPOtherClientError, Failure.CAMERA_BUSY, "the camera takes no further session"),
+    (
+        av.error.HTTPOtherClientError,  # 453 and whatever else: FFmpeg does not tell them apart
+        Failure.CAMERA_BUSY,
+        "the camera refused the session: it may have as many as it takes",
+    ),
     (av.error.HTTPServerError, Failure.CAMERA_BUSY, "the camera cannot serve the stream now"),
     (
         av.error.ProtocolNotFoundError,
         Failure.UNSUPPORTED_STREAM,
         "the camera led to a protocol that is not RTSP",
+    ),
+    (
+        av.error.ArgumentError,
+        Failure.UNSUPPORTED_STREAM,
+        "the camera led to an address that is not RTSP",
+    ),
+    (
+        av.error.InvalidDataError,  # what FFmpeg makes of an answer that never came, too
+        Failure.UNREACHABLE,
+        "the camera closed the connection, or does not speak RTSP",
     ),
     (av.error.ConnectionRefusedError, Failure.UNREACHABLE, "the camera refused the connection"),
     (av.error.EOFError, Failure.UNREACHABLE, "the camera closed the connection"),
@@ -90,6 +106,7 @@ class Deadline:
         self.at = time.monotonic() + seconds
         self.stopped = False
         self._leaps = 0
+        self._farewell = 0.0
 
     @property
     def over(self) -> bool:
@@ -110,9 +127,13 @@ class Deadline:
         deadline: Deadline | None = getattr(cls._of_thread, "deadline", None)
         return time.monotonic() if deadline is None else deadline.answer()
 
+    def farewell(self) -> None:
+        """Let a session that must end say so: a camera which is not told counts it on."""
+        self._farewell = time.monotonic() + _FAREWELL
+
     def answer(self) -> float:
         """Seconds on that clock."""
-        if self.over:
+        if self.over and time.monotonic() > self._farewell:
             self._leaps += 1
         return _LEAP * self._leaps
 
@@ -194,9 +215,11 @@ class Session:
         except (OSError, ValueError, av.error.FFmpegError) as error:
             failed = explain(error)
         finally:
+            over = self.deadline.over
             if container is not None:
+                self.deadline.farewell()
                 container.close()
-        if self.deadline.over:
+        if over:
             return self.timed_out()
         return failed or CaptureError(Failure.UNREACHABLE, "the camera ended the stream")
 
@@ -294,8 +317,9 @@ def explain(error: Exception) -> CaptureError:
         if isinstance(error, type_):
             return CaptureError(failure, message)
     number = getattr(error, "errno", None)
-    if isinstance(error, av.error.InvalidDataError):
-        return CaptureError(Failure.UNSUPPORTED_STREAM, "what the camera answers is not RTSP video")
+    if number == errno.EPROTONOSUPPORT:
+        text = "the camera does not offer this transport: try the other one"
+        return CaptureError(Failure.UNSUPPORTED_STREAM, text)
     if isinstance(error, OSError) and isinstance(number, int) and 0 < number < 4096:  # noqa: PLR2004 - the kernel's errors end there
         return CaptureError(Failure.UNREACHABLE, os.strerror(number))
     return CaptureError(Failure.UNREACHABLE, f"the session failed ({type(error).__name__})")
