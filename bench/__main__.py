@@ -1,4 +1,90 @@
-"""placeholder"""
-import sys, importlib
-for n in sys.argv[1:]:
-    for l in importlib.import_module("bench."+n).measure(): print(l, flush=True)
+"""`python -m bench [PART …]`: measure what design §12 promises, against the peers, in one run.
+
+Prints each figure with its budget and verdict. A run of all parts writes
+docs/reference/benchmarks.md; one of some parts only prints. Everything is on loopback, and every
+program that a part starts ends with it. What cannot be measured here says why and fails nothing:
+a missed budget is a fact to be told, not an error.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench import capacity, connecting, cpu, frontdoor, latency, machine, memory
+from bench.line import Line, table
+from bench.processes import BenchError
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the benchmark: its title, and the module that measures it and says how."""
+
+    title: str
+    measure: Callable[[], list[Line]]
+    how: str | None
+
+
+PARTS: Final[Mapping[str, Part]] = {
+    "cpu": Part("CPU of one camera", cpu.measure, cpu.__doc__),
+    "capacity": Part("Cameras on one core", capacity.measure, capacity.__doc__),
+    "memory": Part("Memory of a camera", memory.measure, memory.__doc__),
+    "frontdoor": Part("HTTP", frontdoor.measure, frontdoor.__doc__),
+    "latency": Part("Latency", latency.measure, latency.__doc__),
+    "connecting": Part("Starting", connecting.measure, connecting.__doc__),
+}
+_PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "benchmarks.md"
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    asked = parser.parse_args(arguments).parts
+    if unknown := set(asked) - PARTS.keys():
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    began = time.monotonic()
+    measured = {name: _run(PARTS[name]) for name in asked or PARTS}
+    seconds = time.monotonic() - began
+    if not asked:
+        _PAGE.write_text(page(measured, seconds), "utf-8")
+        print(f"\nWritten to {_PAGE}")
+
+
+def _run(part: Part) -> list[Line]:
+    print(part.title, flush=True)
+    try:
+        lines = part.measure()
+    except BenchError as error:
+        lines = [Line(part.title, None, "", detail=str(error))]
+    for line in lines:
+        print(line, flush=True)
+    return lines
+
+
+def page(measured: Mapping[str, list[Line]], seconds: float) -> str:
+    """The reference page, in Markdown."""
+    facts = "\n".join(f"| {name} | {value} |" for name, value in machine.facts().items())
+    sections = "\n\n".join(
+        f"## {PARTS[name].title}\n\n{PARTS[name].how}\n{table(lines)}"
+        for name, lines in measured.items()
+    )
+    return f"""# Benchmarks
+
+Written by `make bench` (`python -m bench`); do not edit. Of {datetime.now(UTC):%Y-%m-%d}, in \
+{seconds:.0f} s. Budgets are those of the design, §12. One part alone: `python -m bench PART`, of \
+{", ".join(f"`{name}`" for name in PARTS)}.
+
+| machine | |
+|---|---|
+{facts}
+
+{sections}
+"""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

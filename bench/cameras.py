@@ -20,7 +20,7 @@ T = TypeVar("T")
 SMALL: Final = SimulatedCamera(name="small", width=640, height=360, fps=5, gop=10, bitrate=256_000)
 """640x360 at five frames a second: most cameras' second stream."""
 LARGE: Final = SimulatedCamera(
-    name="large", width=1920, height=1080, fps=15, gop=30, bitrate=3_000_000
+    name="large", width=1920, height=1080, fps=15, gop=30, bitrate=2_910_000
 )
 """1080p at 15 frames a second; the encoder is told what makes it 3 Mb/s in fact."""
 _CLIPS: Final = 4  # different ones, in turn

@@ -3,7 +3,8 @@
 The worker has one core, the simulator another. A frame can be decoded once the next one begins,
 because FFmpeg's parser holds it until then; it is late when it becomes the newest more than its own
 interval after that. A frame that was sent and never shown is lost. Cameras are added step by step
-until a frame is late or lost in two windows of a step: in one, another program may have had the core.
+until a frame is late or lost in two windows of a step: in one of them, something else may have had
+the core.
 """
 
 import time

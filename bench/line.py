@@ -3,12 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+"""The unit of a ratio."""
+
+_NONE: Final = "\N{EN DASH}"
 
 
 class Verdict(StrEnum):
     MET = "met"
     MISSED = "MISSED"
-    TOLD = "–"  # no budget: told for its own sake
+    TOLD = _NONE  # no budget: told for its own sake
     NOT_RUN = "not run"
 
 
@@ -30,7 +36,7 @@ class Line:
     Attributes:
         what: In words, for a table's first column.
         value: In `unit`; None when it could not be measured, and `detail` says why.
-        unit: Such as ×, MB, ms.
+        unit: Such as TIMES, MB, ms.
         detail: The figures behind the value.
     """
 
@@ -56,7 +62,7 @@ class Line:
     @property
     def figure(self) -> str:
         if self.value is None:
-            return "–"
+            return _NONE
         digits = 0 if self.value >= 100 or self.unit == "cameras" else 2
         return f"{self.value:.{digits}f} {self.unit}"
 

@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from urllib.parse import urlsplit
 
 import cv2
@@ -17,7 +17,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from ingest_core import logs
-from ingest_core.events import CameraConnected, CameraDisconnected, Event
+from ingest_core.events import CameraConnected, CameraDisconnected, Event, FrameIngested
 from ingest_core.model import CameraSpec, RtspSource, Source
 from ingest_worker import feed
 from ingest_worker import worker as worker_module
@@ -38,11 +38,14 @@ class Seen(Struct, frozen=True):
         connected: When each camera that is connected became so, by name.
         shown: When each frame since the last question became the newest, by name.
         lost: Sessions that ended since the last question.
+        bytes: What each camera sent since its start, by name; `at`: until when.
     """
 
     connected: dict[str, float]
     shown: dict[str, list[float]]
     lost: int
+    bytes: dict[str, int]
+    at: float
 
 
 class Watch:
@@ -51,10 +54,13 @@ class Watch:
     def __init__(self) -> None:
         self._connected: dict[str, float] = {}
         self._shown: defaultdict[str, list[float]] = defaultdict(list)
+        self._bytes: Counter[str] = Counter()
         self._lost = 0
 
     def event(self, event: Event) -> None:
         match event.data:
+            case FrameIngested(camera_id=camera, bytes=size):
+                self._bytes[camera] += size
             case CameraConnected(camera_id=camera):
                 self._connected[camera] = time.time()
             case CameraDisconnected(camera_id=camera):
@@ -67,7 +73,7 @@ class Watch:
     def tell(self) -> Seen:
         shown, self._shown = self._shown, defaultdict(list)
         lost, self._lost = self._lost, 0
-        return Seen(dict(self._connected), dict(shown), lost)
+        return Seen(dict(self._connected), dict(shown), lost, dict(self._bytes), time.time())
 
 
 def watched(watch: Watch) -> type[feed.Feed]:
@@ -92,7 +98,7 @@ async def main(redis_url: str | None) -> None:
     logs.configure("error", "console")
     watch = Watch()
     # The worker makes its feeds itself, and has no seam for this that a user would want.
-    worker_module.Feed = watched(watch)  # type: ignore[misc]
+    worker_module.Feed = watched(watch)  # type: ignore[attr-defined] # see above
     metrics = CollectorRegistry()
     registry = MemoryRegistry(WORKER)
     async with asyncio.TaskGroup() as tasks:

@@ -96,7 +96,10 @@ EVENTS_PUBLISHED: Final = Metric(
     f"{PREFIX}events_published_total", "counter", "Events that Redis took.", ("type",)
 )
 EVENTS_DROPPED: Final = Metric(
-    f"{PREFIX}events_dropped_total", "counter", "Events that were lost, by reason.", ("reason",)
+    f"{PREFIX}events_dropped_total",
+    "counter",
+    "Events that were not taken by every place they go to, by reason.",
+    ("reason",),
 )
 EVENT_QUEUE: Final = Metric(f"{PREFIX}event_queue_depth", "gauge", "Events that wait for Redis.")
 PUBLISH_SECONDS: Final = Metric(

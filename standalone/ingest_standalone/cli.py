@@ -27,8 +27,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except (IngestError, OSError, ValueError) as error:
-        print(f"camera-ingest: {error}", file=sys.stderr)  # noqa: T201 - it is for the person
-        return 1
+        return _failed(error)
+    except ExceptionGroup as group:
+        one = _only(group)
+        if isinstance(one, IngestError | OSError):
+            return _failed(one)
+        raise  # a bug: its traceback is wanted
+
+
+def _failed(error: Exception) -> int:
+    print(f"camera-ingest: {error}", file=sys.stderr)  # noqa: T201 - it is for the person
+    return 1
+
+
+def _only(error: Exception) -> Exception | None:
+    """What a group holds when it is one error, as a TaskGroup wraps even its own block's."""
+    while isinstance(error, ExceptionGroup):
+        if len(error.exceptions) > 1:
+            return None
+        error = error.exceptions[0]
+    return error
 
 
 def _parser() -> argparse.ArgumentParser:

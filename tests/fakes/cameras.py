@@ -18,13 +18,21 @@ from ingest_worker.feed import Feed
 
 
 def push_camera(
-    name: str = "door", epoch: int = 1, worker: str = "w", source: PushSource | None = None, **spec: Any
+    name: str = "door",
+    epoch: int = 1,
+    worker: str = "w",
+    source: PushSource | None = None,
+    **spec: Any,
 ) -> Camera:
     return _camera(name, epoch, worker, Source(push=source or PushSource()), spec)
 
 
 def rtsp_camera(
-    name: str = "lobby", epoch: int = 1, worker: str = "w", source: RtspSource | None = None, **spec: Any
+    name: str = "lobby",
+    epoch: int = 1,
+    worker: str = "w",
+    source: RtspSource | None = None,
+    **spec: Any,
 ) -> Camera:
     rtsp = source or RtspSource(url="rtsp://192.0.2.1/stream")
     return _camera(name, epoch, worker, Source(rtsp=rtsp), spec)

@@ -37,6 +37,7 @@ class CapturedCamera:
         states: Every state with its time, monotonic.
         opened: When each session began, monotonic.
         events: Every event.
+        arrivals: Unix seconds at which each frame was told.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class CapturedCamera:
         self.states: list[tuple[float, State]] = []
         self.opened: list[float] = []
         self.events: list[Event] = []
+        self.arrivals: list[float] = []
         self.metrics = WorkerMetrics(CollectorRegistry(), lambda: (self.feed,))
         self._open = open_
         self._nudged = asyncio.Event()
@@ -139,10 +141,13 @@ class CapturedCamera:
     def _began(self, *arguments: Any, **callbacks: Any) -> Any:
         session = self._open(*arguments, **callbacks)
         self.opened.append(time.monotonic())
+        self._wake()
         return session
 
     def _offer(self, event: Event) -> None:
         self.events.append(event)
+        if isinstance(event.data, FrameIngested):
+            self.arrivals.append(time.time())
         self._wake()
 
     def _changed(self) -> None:
@@ -166,3 +171,10 @@ async def capturing(*cameras: CapturedCamera) -> AsyncIterator[None]:
         finally:
             for task in tasks:
                 task.cancel()
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something that says nothing when it happens."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)

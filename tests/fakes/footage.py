@@ -1,6 +1,7 @@
 """Small pictures, as cameras send them: JPEGs of one colour or of noise, and H.264 with PyAV."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
 
 import av
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.codeccontext import VideoCodecContext
 
-from ingest_worker.picture import Picture
+from ingest_worker.picture import Decoder, Picture
 from ingest_worker.ring import Codec, Frame
 
 
@@ -31,7 +32,7 @@ def pixels(encoded: bytes) -> npt.NDArray[np.uint8]:
     return np.asarray(decoded, np.uint8)
 
 
-def levels(picture: Picture) -> int:
+def level(picture: Picture) -> int:
     """The grey level of a picture that has only one."""
     return round(float(np.mean(picture.luma())))
 
@@ -52,8 +53,8 @@ def h264(
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)
     encoder.width, encoder.height = size
-    encoder.pix_fmt, encoder.framerate = pixel_format, 10  # type: ignore[assignment]
-    encoder.time_base = "1/10"  # type: ignore[assignment]
+    encoder.pix_fmt, encoder.framerate = pixel_format, Fraction(10)
+    encoder.time_base = Fraction(1, 10)
     encoder.gop_size, encoder.max_b_frames, encoder.thread_count = keyframe_every, b_frames, 1
     encoder.options = {
         "preset": "veryfast",
@@ -79,6 +80,6 @@ def level_of(index: int) -> int:
     return 30 + 20 * (index % 10)
 
 
-def eventually_all(decode: Callable[[Frame], Sequence[Picture]], frames: Sequence[Frame]) -> list[Picture]:
+def decoded(decoder: Decoder, frames: Sequence[Frame]) -> list[Picture]:
     """Every picture that comes out of these frames."""
-    return [picture for frame in frames for picture in decode(frame)]
+    return [picture for frame in frames for picture in decoder.decode(frame)]

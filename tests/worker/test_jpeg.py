@@ -21,7 +21,9 @@ def frame_header(
     width: int, height: int, *, marker: int = 0xC0, precision: int = 8, components: int = 3
 ) -> bytes:
     size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
-    return segment(marker, bytes((precision,)) + size + bytes((components,)) + bytes(3 * components))
+    return segment(
+        marker, bytes((precision,)) + size + bytes((components,)) + bytes(3 * components)
+    )
 
 
 def picture(*segments: bytes, tail: bytes = b"scan\xff\xd9") -> bytes:
@@ -44,9 +46,7 @@ def test_the_three_huffman_kinds_are_taken(marker: int) -> None:
     assert jpeg.parse(picture(frame_header(64, 48, marker=marker))) == Header(64, 48)
 
 
-@pytest.mark.parametrize(
-    "marker", [0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF]
-)
+@pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
 def test_every_other_kind_is_refused(marker: int) -> None:
     with pytest.raises(NotJpeg, match="lossless, hierarchical or arithmetic"):
         jpeg.parse(picture(frame_header(64, 48, marker=marker)))
@@ -112,10 +112,10 @@ def test_what_devices_append_is_let_be_up_to_a_bound() -> None:
         jpeg.parse(WHOLE + bytes(5000))
 
 
-@pytest.mark.parametrize("length", range(0, len(WHOLE), 7))
-def test_one_that_is_cut_short_is_refused_wherever_it_is_cut(length: int) -> None:
-    with pytest.raises(NotJpeg):
-        jpeg.parse(WHOLE[:length])
+def test_one_that_is_cut_short_is_refused_wherever_it_is_cut() -> None:
+    for length in range(len(WHOLE) - 1):
+        with pytest.raises(NotJpeg):
+            jpeg.parse(WHOLE[:length])
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_a_damaged_jpeg_is_taken_within_bounds_or_refused(damage: list[tuple[int
         data[at] = value
     try:
         header = jpeg.parse(bytes(data))
-    except NotJpeg as error:
-        assert str(error)
+    except NotJpeg:
+        pass
     else:
         assert MIN_SIDE <= header.width <= MAX_SIDE
         assert MIN_SIDE <= header.height <= MAX_SIDE

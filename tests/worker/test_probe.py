@@ -20,7 +20,9 @@ def seen(
     decode_seconds: float = 0.001,
 ) -> Findings:
     frames = [
-        Frame(index + 1, 50 + index * every, index % keyframe_every == 0, bytes(size), Codec("hevc"))
+        Frame(
+            index + 1, 50 + index * every, index % keyframe_every == 0, bytes(size), Codec("hevc")
+        )
         for index in range(count)
     ]
     return findings(
@@ -78,9 +80,7 @@ def test_a_camera_that_costs_nothing_still_weighs_something() -> None:
 def test_a_weight_covers_the_cost_whatever_comes(
     count: int, every: float, keyframe_every: int, decode_seconds: float
 ) -> None:
-    found = seen(
-        count, every=every, keyframe_every=keyframe_every, decode_seconds=decode_seconds
-    )
+    found = seen(count, every=every, keyframe_every=keyframe_every, decode_seconds=decode_seconds)
     assert all(map(math.isfinite, (found.fps, found.decode_ms, found.bitrate)))
     assert found.weight >= 1000 * found.fps * decode_seconds - 1e-2 * 1000 * decode_seconds
     assert found.keyframe_seconds is None or found.keyframe_seconds >= 0

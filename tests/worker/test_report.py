@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -80,7 +81,10 @@ class Registry(MemoryRegistry):
         self.reports: list[tuple[str, str]] = []
 
     async def report(
-        self, camera: Camera, stream: Stream, conditions: tuple[Condition, ...]
+        self,
+        camera: Camera,
+        stream: Stream,  # noqa: ARG002 - part of the protocol
+        conditions: tuple[Condition, ...],
     ) -> None:
         self.attempts.append(asyncio.get_running_loop().time())
         if self.away:
@@ -139,7 +143,7 @@ async def test_a_registry_that_is_away_is_asked_seldom_and_told_the_truth_later(
         one.feed().disconnected(Failure.STALLED, "silent")
         one.reporter.changed("a")
         await asyncio.sleep(60)
-        pauses = [later - at for at, later in zip(one.registry.attempts, one.registry.attempts[1:])]
+        pauses = [later - at for at, later in pairwise(one.registry.attempts)]
         assert len(pauses) > 5
         assert min(pauses) >= RETRY_SECONDS
         one.feed().connected(JPEG, (64, 48))

@@ -11,7 +11,9 @@ from ingest_worker.ring import FRAME_OVERHEAD, JPEG, Frame, Ring
 COST = 100 + FRAME_OVERHEAD  # of a frame as `frame` makes it
 
 
-def frame(sequence: int, *, keyframe: bool = False, size: int = 100, at: float | None = None) -> Frame:
+def frame(
+    sequence: int, *, keyframe: bool = False, size: int = 100, at: float | None = None
+) -> Frame:
     return Frame(sequence, float(sequence) if at is None else at, keyframe, bytes(size), JPEG)
 
 

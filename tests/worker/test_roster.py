@@ -30,11 +30,13 @@ def spec(**changes: object) -> Camera:
 
 
 def test_a_new_camera_starts_and_one_that_is_gone_stops() -> None:
-    assert diff({"a": BASE, "c": BASE}, {"b": BASE, "a": BASE}) == Difference(("c",), ("b",), (), ())
+    assert diff({"a": BASE, "c": BASE}, {"b": BASE, "a": BASE}) == Difference(
+        ("c",), ("b",), (), ()
+    )
 
 
 def test_names_are_sorted() -> None:
-    wanted = {name: BASE for name in "cab"}
+    wanted = dict.fromkeys("cab", BASE)
     assert diff(wanted, {}).start == ("a", "b", "c")
 
 

@@ -48,12 +48,13 @@ def test_a_clock_that_drifts_is_followed_for_hours(rate: float) -> None:
 @pytest.mark.parametrize("leap", [3600.0, -3600.0, 1e9, -1.5])
 def test_a_clock_that_leaps_is_taken_anew_at_once(leap: float) -> None:
     before, after = stamps([(10.0, NOW), (11.0 + leap, NOW + 1)])
-    assert (before, after) == (NOW, pytest.approx(NOW + 1, abs=1e-5))
+    assert before == NOW
+    assert after == pytest.approx(NOW + 1, abs=1e-5)
 
 
-def test_a_clock_that_stops_costs_a_second_at_most() -> None:
+def test_a_clock_that_stops_is_not_believed() -> None:
     seen = stamps((5.0, NOW + index / 5) for index in range(100))
-    assert all(NOW + index / 5 - stamp <= 1.0 + TIE for index, stamp in enumerate(seen))
+    assert all(abs(NOW + index / 5 - stamp) <= TIE for index, stamp in enumerate(seen))
     assert seen == sorted(set(seen))
 
 

@@ -129,6 +129,8 @@ async def supervise(camera: Captured) -> Never:
             await capture(camera, target, clock, line, backoff.failures)
         except CaptureError as error:
             ended = error
+            if error.failure is Failure.CRASHED:
+                log.exception("capture_crashed", exc_info=error.__cause__ or error)
         except Exception:  # the one blanket except: a bug here must not stop a sibling
             log.exception("capture_crashed")
             ended = CaptureError(Failure.CRASHED, "a bug of Camera Ingest; the log has it")

@@ -57,7 +57,7 @@ class Push:
         self._tokens = float(source.max_fps)
         self._filled = now()
         self._known: OrderedDict[float, int] = OrderedDict()
-        self._newest = 0.0
+        self._newest = feed.newest.frame.timestamp if feed.newest else 0.0
         self._looking = False
 
     @property

@@ -24,7 +24,7 @@ from ingest_worker.picture import Picture
 from ingest_worker.ring import Codec, Frame
 
 DECODABLE: Final = ("h264", "hevc", "mjpeg")
-MAX_PIXELS: Final = 64_000_000  # of a picture: beyond it is no camera but a bomb
+MAX_PIXELS: Final = 34_000_000  # of a picture, 8K: beyond it is no camera but a bomb
 _IN_FLIGHT: Final = 64  # frames that a decoder may hold back; 16 is H.264's own limit
 
 
@@ -152,11 +152,11 @@ def scaled_jpeg(data: bytes, width: int | None, quality: int) -> bytes:
     Raises:
         FrameUndecodable: `data` is not a picture after all.
     """
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    pixels = _decoded(data, cv2.IMREAD_COLOR)
     if pixels is None:
         raise FrameUndecodable("the pushed JPEG cannot be decoded")
     if width is None or width >= pixels.shape[1]:
-        return _encode(np.asarray(pixels, np.uint8), quality)
+        return _encode(pixels, quality)
     height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
     scaled = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     return _encode(np.asarray(scaled, np.uint8), quality)
@@ -174,8 +174,15 @@ def jpeg_luma(data: bytes, width: int, least: int) -> npt.NDArray[np.uint8] | No
     )
     flag = next((flag for by, flag in flags if width // by >= least), cv2.IMREAD_GRAYSCALE)
     flag |= cv2.IMREAD_IGNORE_ORIENTATION  # `width`, like a region's, is that of the header
-    luma = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    return None if luma is None else np.asarray(luma, np.uint8)
+    return _decoded(data, flag)
+
+
+def _decoded(data: bytes, flags: int) -> npt.NDArray[np.uint8] | None:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    return None if pixels is None else np.asarray(pixels, np.uint8)
 
 
 def _encode(pixels: npt.NDArray[np.uint8], quality: int) -> bytes:

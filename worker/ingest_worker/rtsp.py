@@ -8,10 +8,15 @@ PyAV asks `time.monotonic` in its interrupt callback, while FFmpeg waits (some t
 That question is answered here, per thread: it is the only way to end a session that waits for a
 camera, and it makes deadlines hold whatever the camera does. If PyAV stopped asking, test_rtsp.py
 would fail.
+
+FFmpeg puts an access unit together for as long as its end does not come, and has no bound of its
+own but this one, for which PyAV has no name: see test_hostile.py.
 """
 
 import contextlib
+import ctypes
 import errno
+import math
 import os
 import threading
 import time
@@ -36,6 +41,8 @@ from ingest_worker.ring import Codec
 from ingest_worker.stamp import StreamClock
 
 MAX_PACKET: Final = 16 * 1024 * 1024  # bytes of one access unit: beyond it the camera is hostile
+
+_MAX_ALLOCATION: Final = 104 * 1024 * 1024  # bytes; the largest picture (render) in RGB
 
 _LEAP: Final = 10.0  # s on PyAV's clock, more than any timeout on it
 _TIMEOUT: Final = 1.0
@@ -133,12 +140,15 @@ class Deadline:
 
     def answer(self) -> float:
         """Seconds on that clock."""
-        if self.over and time.monotonic() > self._farewell:
+        if self.over:
+            if time.monotonic() < self._farewell:
+                return math.nan  # neither before nor after a timeout: it interrupts nothing
             self._leaps += 1
         return _LEAP * self._leaps
 
 
 av.container.core.time = Deadline  # type: ignore[attr-defined] # see the module's docstring
+ctypes.CDLL(av.container.core.__file__).av_max_alloc(ctypes.c_size_t(_MAX_ALLOCATION))
 
 
 class Session:
@@ -228,10 +238,11 @@ class Session:
         options = {
             "rtsp_transport": target.transport.lower(),
             "allowed_media_types": "video",
+            "max_streams": "16",  # an SDP may name thousands, at 140 KB each
             "protocol_whitelist": _PROTOCOLS,
             "format_whitelist": "rtsp",
             "fpsprobesize": "0",  # do not wait for frames only to guess their rate
-            "analyzeduration": "100000",  # µs of stream to look for what the SDP left out
+            "probesize": "32",  # bytes: do not wait for frames to learn what the decoder will say
             "user_agent": "camera-ingest",
         }
         if target.url.startswith("rtsps:"):
@@ -265,7 +276,7 @@ class Session:
                 return
             if packet.size:
                 # FFmpeg's parser lets a frame go when the next one begins: it had arrived by then
-                arrival = before if held_back and self.first is not None else now
+                arrival = before if held_back else now
                 self._packet(packet, decoder, codec, self._stamp(packet, time_base, arrival))
             before = now
 
@@ -277,7 +288,7 @@ class Session:
             return AvDecoder(Codec(codec.name))
 
     def _stamp(self, packet: "Packet[VideoStream]", time_base: float, arrival: float) -> float:
-        ticks = packet.pts if packet.dts is None else packet.dts
+        ticks = packet.dts  # never pts, which with B-frames is another clock
         return self._clock.stamp(None if ticks is None else ticks * time_base, arrival)
 
     def _packet(
@@ -317,6 +328,9 @@ def explain(error: Exception) -> CaptureError:
         if isinstance(error, type_):
             return CaptureError(failure, message)
     number = getattr(error, "errno", None)
+    if number == errno.EIO:
+        text = "the connection broke; with rtsps, perhaps because the certificate is not trusted"
+        return CaptureError(Failure.UNREACHABLE, text)
     if number == errno.EPROTONOSUPPORT:
         text = "the camera does not offer this transport: try the other one"
         return CaptureError(Failure.UNSUPPORTED_STREAM, text)

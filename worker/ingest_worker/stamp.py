@@ -20,6 +20,7 @@ class StreamClock:
         self._newest = 0.0
         self._offset: float | None = None
         self._arrival = 0.0
+        self._stream = 0.0
 
     def begin(self) -> None:
         """A new session: its stream time has nothing to do with the last one's."""
@@ -38,7 +39,9 @@ class StreamClock:
 
     def _correct(self, stream_time: float, arrival: float) -> float:
         offset = arrival - stream_time
-        if self._offset is None or abs(offset - self._offset) > _RESYNC:
+        stands = stream_time <= self._stream
+        self._stream = stream_time
+        if self._offset is None or stands or abs(offset - self._offset) > _RESYNC:
             self._offset = offset
         else:
             passed = max(0.0, arrival - self._arrival)

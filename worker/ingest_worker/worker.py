@@ -150,6 +150,8 @@ class Worker:
         if old is not None and old.continues(camera):
             old.retune(camera)
             return old
+        if old is not None:
+            old.disconnected(ConnectedReason.RELEASED, "another assignment")
         self._feeds[name] = Feed(
             camera,
             worker=self._name,
