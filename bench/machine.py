@@ -39,4 +39,5 @@ def _first_line(command: str, option: str) -> str:
         return "not installed"
     done = subprocess.run([command, option], capture_output=True, check=False, text=True)
     lines = (done.stdout or done.stderr).splitlines()
-    return lines[0].partition(" Copyright")[0].partition(" sha=")[0] if lines else "unknown"
+    first = lines[0] if lines else "unknown"
+    return first.partition(" Copyright")[0].partition(" sha=")[0].rstrip(",")

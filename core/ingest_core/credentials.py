@@ -13,7 +13,7 @@ import msgspec
 _URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL
 )
-_USERINFO: Final = re.compile(r"(?<=://)\S*@")  # too much rather than too little
+_USERINFO: Final = re.compile(r"(?<=://).*@")  # to the line's last @: too much, not too little
 
 _PLAIN: Final = "!\"$&'()*+,-.;<=>\\^_`{|}~"  # printable, and without a meaning in a URL's userinfo
 

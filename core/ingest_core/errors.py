@@ -8,6 +8,7 @@
     ├── SecretMissing          a Secret, or a key of it, that a camera names is not there
     ├── RegistryInUse          another process owns the directory
     ├── RegistryUnavailable    the registry could not be read or written just now
+    ├── CannotListen           an address is taken, or is none of this machine's
     ├── NotCaptured            this worker does not have the camera (any more)
     ├── FrameUnavailable       no frame to serve: none yet, or too old to be called live
     ├── FrameGone              the ring no longer (or never) held that frame
@@ -69,8 +70,17 @@ class ManagedElsewhere(IngestError):
 
 
 class SecretMissing(IngestError):
-    def __init__(self, secret: str, key: str) -> None:
-        super().__init__(f"secret {secret!r} has no key {key!r}, or does not exist")
+    """What a camera names cannot be read.
+
+    Args:
+        secret: Its name.
+        key: Which value of it.
+        reason: Why, where it is known: it is there and must not be used.
+    """
+
+    def __init__(self, secret: str, key: str, reason: str | None = None) -> None:
+        missing = f"has no key {key!r}, or does not exist"
+        super().__init__(f"secret {secret!r} " + (missing if reason is None else f"is refused: {reason}"))
 
 
 class RegistryInUse(IngestError):
@@ -79,6 +89,18 @@ class RegistryInUse(IngestError):
 
 class RegistryUnavailable(IngestError):
     pass
+
+
+class CannotListen(IngestError):
+    """An address cannot be listened on.
+
+    Attributes:
+        taken: Has another program got it?
+    """
+
+    def __init__(self, listen: str, reason: str, *, taken: bool) -> None:
+        super().__init__(f"cannot listen on {listen}: {reason}")
+        self.taken = taken
 
 
 class NotCaptured(IngestError):

@@ -5,6 +5,8 @@ the routes that exist. A body is taken as it comes: nothing is decompressed unas
 """
 
 import asyncio
+import errno
+import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import Histogram
 
 from ingest_core import manifest
+from ingest_core.errors import CannotListen
 from ingest_core.problems import Handler, ProblemProtocol
 
 T = TypeVar("T")
@@ -41,6 +44,11 @@ class Listen:
 
     host: str | None
     port: int
+
+    @property
+    def local(self) -> bool:
+        """Can nobody but this machine reach it?"""
+        return self.host is not None and is_local(self.host)
 
     def __str__(self) -> str:
         host = self.host or ""
@@ -69,6 +77,17 @@ def parse_listen(text: str) -> Listen:
     return Listen(host or None, int(digits))
 
 
+def is_local(host: str) -> bool:
+    """Is a name, or an address without brackets, this machine's and reached by nobody else?"""
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 @asynccontextmanager
 async def serve(app: web.Application, listen: Listen) -> AsyncIterator[tuple[Listen, ...]]:
     """Serve until the block ends; gives the addresses that are bound.
@@ -76,7 +95,7 @@ async def serve(app: web.Application, listen: Listen) -> AsyncIterator[tuple[Lis
     At the end it stops listening, lets answers end for 5 s, then cuts what is left.
 
     Raises:
-        OSError: The address cannot be bound.
+        CannotListen: The address is taken, or is none of this machine's.
     """
     loop = asyncio.get_running_loop()
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -98,9 +117,14 @@ async def serve(app: web.Application, listen: Listen) -> AsyncIterator[tuple[Lis
         )
 
     try:
-        listener = await loop.create_server(
-            connection, listen.host, listen.port, reuse_address=True, backlog=1024
-        )
+        try:
+            listener = await loop.create_server(
+                connection, listen.host, listen.port, reuse_address=True, backlog=1024
+            )
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            reason = "address already in use" if taken else error.strerror or str(error)
+            raise CannotListen(str(listen), reason, taken=taken) from None
         try:
             yield tuple(Listen(*sock.getsockname()[:2]) for sock in listener.sockets)
         finally:

@@ -7,7 +7,7 @@ type. Never quotes a value that may hold a credential.
 import re
 from collections.abc import Mapping
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -20,6 +20,7 @@ from ingest_core.rules import explain, show
 T = TypeVar("T")
 
 _URL: Final = "spec.source.rtsp.url"
+_PASSWORD: Final = re.compile(r"(pass(word|wd)?|pwd)=", re.IGNORECASE)
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -96,6 +97,9 @@ def _check_rtsp(rtsp: RtspSource) -> list[Problem]:
         problems.append(Problem(_URL, None, "scheme must be rtsp or rtsps"))
     if credentials is not None:
         rule = "must not hold a login: put it into a Secret and name it in credentialsSecretRef"
+        problems.append(Problem(_URL, None, rule))
+    if _PASSWORD.search(unquote(bare)):
+        rule = "must not hold a password in its path or query, where everybody sees it"
         problems.append(Problem(_URL, None, rule))
     if not _names_a_host(bare):
         problems.append(Problem(_URL, None, "must name a host, and a port of 1 to 65535 if any"))

@@ -6,11 +6,13 @@ id stays in `spec.cameraId`.
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec.structs import replace
 
+from ingest_core.errors import Problem
 from ingest_core.model import CameraSpec, CredentialsRef, SecretRef
 
 USERNAME: Final = "username"
@@ -49,10 +51,33 @@ def referring(spec: CameraSpec, secret: str, keys: Collection[str]) -> CameraSpe
 
 def secrets_of(spec: CameraSpec) -> frozenset[str]:
     """Names of the Secrets that a spec names."""
-    rtsp, push = spec.source.rtsp, spec.source.push
-    refs = [
-        rtsp and rtsp.credentials_secret_ref,
-        rtsp and rtsp.tls and rtsp.tls.ca_secret_ref,
-        push and push.token_secret_ref,
+    return frozenset(_references(spec).values())
+
+
+def borrowed(spec: CameraSpec, own: AbstractSet[str], made: Collection[str]) -> list[Problem]:
+    """What is wrong with a spec that names a Secret which was made for another camera.
+
+    Whoever may add a camera could otherwise have the login of any other sent to a host of theirs.
+
+    Args:
+        spec: What somebody asks for over the API.
+        own: Secrets that the camera names already.
+        made: Every Secret that was made by the API, each for one camera.
+    """
+    rule = "is the login or token of another camera: give this one its own"
+    return [
+        Problem(field, None, rule)
+        for field, name in _references(spec).items()
+        if name in made and name not in own
     ]
-    return frozenset(ref.name for ref in refs if ref)
+
+
+def _references(spec: CameraSpec) -> Mapping[str, str]:
+    """Names of the Secrets that a spec names, by field."""
+    rtsp, push = spec.source.rtsp, spec.source.push
+    references = {
+        "spec.source.rtsp.credentialsSecretRef.name": rtsp and rtsp.credentials_secret_ref,
+        "spec.source.rtsp.tls.caSecretRef.name": rtsp and rtsp.tls and rtsp.tls.ca_secret_ref,
+        "spec.source.push.tokenSecretRef.name": push and push.token_secret_ref,
+    }
+    return {field: reference.name for field, reference in references.items() if reference}

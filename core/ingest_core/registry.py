@@ -40,7 +40,7 @@ class WorkerRegistry(CameraReader, Protocol):
     """What a worker needs besides."""
 
     async def secret(self, name: str, key: str) -> str:
-        """One value of a Secret, read now.
+        """One value of a Secret, as it is now.
 
         Raises:
             SecretMissing: The Secret or its key is not there.
@@ -67,7 +67,7 @@ class CameraRegistry(CameraReader, Protocol):
 
         Raises:
             CameraExists: The name or the id is taken.
-            InvalidManifest: The spec breaks a rule.
+            InvalidManifest: The spec breaks a rule, or names the own Secret of another camera.
             RegistryUnavailable: It could not be written; nothing was.
         """
 
@@ -78,7 +78,7 @@ class CameraRegistry(CameraReader, Protocol):
 
         Raises:
             UnknownCamera: There is none of that name.
-            InvalidManifest: The spec breaks a rule.
+            InvalidManifest: The spec breaks a rule, or names the own Secret of another camera.
             RegistryUnavailable: It could not be written; nothing was.
         """
 

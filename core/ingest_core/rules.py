@@ -13,12 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from ingest_core import names
-from ingest_core.credentials import redact
 from ingest_core.errors import Problem
 
-_AT: Final = re.compile(r"(?P<rule>.*?)(?: - at `(?P<key>key` in `)?\$(?P<path>.*)`)?", re.DOTALL)
+_AT: Final = re.compile(
+    r"(?P<rule>.*?)(?: - at `(?P<key>key` in `)?\$(?P<path>[\w.\[\]]*)`)?", re.DOTALL
+)
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")  # what `password:hunter2` is not
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
 _TYPE: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _BOUND: Final = re.compile(r"Expected `(?:int|float|str|array|object)` ((?:of length )?[<>=]+ \d+)")
@@ -56,22 +58,27 @@ def explain(message: str, raw: object, type_: type, root: str = "") -> Problem:
     at = _AT.fullmatch(message)
     said, path = (at["rule"], at["path"] or "") if at else (message, "")
     if found := _UNKNOWN.fullmatch(said):
-        return Problem(_field(root, f"{path}.{_cut(found[1])}"), None, "there is no such field")
+        if _PLAIN_NAME.fullmatch(found[1]):
+            return Problem(_field(root, f"{path}.{found[1]}"), None, "there is no such field")
+        rule = "has an unknown field, whose name is not shown: is a space missing after a colon?"
+        return Problem(_field(root, path), None, rule)
     if found := _MISSING.fullmatch(said):
         return Problem(_field(root, f"{path}.{found[1]}"), None, "is required")
     if at and at["key"]:
-        return Problem(_field(root, path), None, "every key must be a string")
+        rule, _ = _rule(said, type_, path) if _PATTERN.match(said) else ("must be a string", False)
+        return Problem(_field(root, path), None, f"every key {rule}")
     rule, showable = _rule(said, type_, path)
     value = show(_value_at(raw, path)) if showable and not _may_be_secret(root + path) else None
     return Problem(_field(root, path), value, rule)
 
 
 def show(value: object) -> str:
-    """Print a value on one line, cut short, a URL's login blanked."""
+    """Print a value on one line, cut short; not what looks like a URL or a login."""
     if isinstance(value, dict | list):
         return _WORDS["object" if isinstance(value, dict) else "array"]
     if isinstance(value, str):
-        return _cut(json.dumps(redact(value)))
+        hidden = "://" in value or "@" in value
+        return "a URL or a login" if hidden else _cut(json.dumps(value))
     if isinstance(value, bool | int | float | None):
         return _cut(json.dumps(value))
     return type(value).__name__

@@ -14,6 +14,7 @@ from ingest_core.objects import object_name
 from ingest_core.registry import CameraRegistry
 from ingest_gateway.bodies import CameraBody, CameraList, said, view, wanted
 from ingest_gateway.merge_patch import merge
+from ingest_gateway.stored_login import demand_anew
 from ingest_gateway.workers import Workers
 
 MAX_BODY: Final = 64 * 1024
@@ -61,6 +62,7 @@ class Cameras:
             if body.id != camera.id:
                 raise InvalidManifest(Problem("id", body.id, "is immutable"))
             want = wanted(body, camera.name)
+            demand_anew(camera.spec, want)
             changed = await self._registry.replace(camera.name, want.spec, want.secret or None)
         return await self._answer(changed)
 

@@ -30,5 +30,5 @@ CALLS: Final = (
     Call("POST", "/api/ingest/push/{id}", "push", "Push a frame of a camera"),
     Call("GET", "/metrics", "metrics", "Metrics, for Prometheus"),
     Call("GET", "/healthz", "health", "Is the process alive?"),
-    Call("GET", "/readyz", "readiness", "Are the cameras known?"),
+    Call("GET", "/readyz", "readiness", "Has the worker begun with its cameras?"),
 )

@@ -97,7 +97,8 @@ class Bookkeeping:
         """
         changed = set()
         for file, content in contents.items():
-            if not content.managed or content.problems or named >= set(content.secrets):
+            names = {secret.metadata.name for secret in content.secrets}
+            if not content.managed or content.problems or named >= names:
                 continue
             there = secrets_in(self._disk.read(file).data)
             kept = [secret for name, secret in there.items() if name in named]

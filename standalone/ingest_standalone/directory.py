@@ -32,12 +32,12 @@ from ingest_core.errors import (
 from ingest_core.events import rfc3339
 from ingest_core.manifest import check_camera, parse
 from ingest_core.model import Camera, CameraSpec, Condition, Metadata, Stream
-from ingest_core.objects import secrets_of
+from ingest_core.objects import borrowed, secrets_of
 from ingest_standalone.bookkeeping import Bookkeeping, secret_file
 from ingest_standalone.disk import Disk
 from ingest_standalone.epochs import Epochs
 from ingest_standalone.lock import DirectoryLock
-from ingest_standalone.manifest_files import Content, FileProblem, secrets_in
+from ingest_standalone.manifest_files import Content, FileProblem
 from ingest_standalone.roll import Roll
 from ingest_standalone.shelf import Shelf, shelve
 from ingest_standalone.watch import Watch
@@ -83,7 +83,7 @@ class DirectoryRegistry:
         self._shelf: Shelf = shelve({})
         self._roll = Roll(worker)
         self._behind = True  # the cameras are not what the shelf says
-        self._secrets_seen: set[str] = set()
+        self._secrets_changed: set[str] = set()
         self._synced = False
         self._changes = Changes()
         self._reachable = True
@@ -99,11 +99,6 @@ class DirectoryRegistry:
     def synced(self) -> bool:
         """Has the directory been read whole at least once?"""
         return self._synced
-
-    @property
-    def problems(self) -> Mapping[str, tuple[FileProblem, ...]]:
-        """What is wrong in which file."""
-        return self._shelf.problems
 
     def by_id(self, camera_id: str) -> Camera | None:
         """The camera with this id in URLs, events and metrics."""
@@ -163,20 +158,16 @@ class DirectoryRegistry:
     # What a worker needs
 
     async def secret(self, name: str, key: str) -> str:
-        """One value of a Secret, read now.
+        """One value of a Secret, as the last look saw it: nothing waits for the disk.
 
         Raises:
-            SecretMissing: The Secret or its key is not there.
-            RegistryUnavailable: It could not be read.
+            SecretMissing: The Secret or its key is not there, or others can read its file.
         """
-        file = self._shelf.secrets.get(name)
-        if file is None:
-            raise SecretMissing(name, key)
-        found = await self._on_disk(lambda: self._disk.read(file), missing=SecretMissing(name, key))
-        secret = secrets_in(found.data).get(name) if found.private else None
+        secret = self._shelf.secrets.get(name)
         value = None if secret is None else secret.values().get(key)
         if value is None:
-            raise SecretMissing(name, key)
+            exposed = self._shelf.exposed.get(name) if secret is None else None
+            raise SecretMissing(name, key, exposed)
         return value
 
     async def report(
@@ -193,13 +184,13 @@ class DirectoryRegistry:
 
         Raises:
             CameraExists: The name or the id is taken.
-            InvalidManifest: The spec breaks a rule.
+            InvalidManifest: The spec breaks a rule, or names another camera's own Secret.
             ManagedElsewhere: A file of that name is there and holds something else.
             RegistryUnavailable: It could not be written; nothing was.
         """
         async with self._writing:
             metadata = parse({"name": name}, Metadata, root="metadata")
-            camera = _checked(Camera(metadata=metadata, spec=spec))
+            camera = self._checked(Camera(metadata=metadata, spec=spec), frozenset())
             if name in self.cameras or self.by_id(camera.id) is not None:
                 raise CameraExists(camera.id)
             await self._on_disk(self._epochs.reserve)
@@ -214,13 +205,14 @@ class DirectoryRegistry:
 
         Raises:
             UnknownCamera: There is none of that name.
-            InvalidManifest: The spec breaks a rule, or gives another id.
+            InvalidManifest: The spec breaks a rule, gives another id, or names another camera's own
+                Secret.
             ManagedElsewhere: The camera's file holds more than this camera.
             RegistryUnavailable: It could not be written; nothing was.
         """
         async with self._writing:
             current = self._current(name)
-            camera = _checked(replace(current, spec=spec))
+            camera = self._checked(replace(current, spec=spec), secrets_of(current.spec))
             if camera.id != current.id:
                 raise InvalidManifest(Problem("spec.cameraId", camera.id, "is immutable"))
             file, content = self._home(name)
@@ -255,6 +247,13 @@ class DirectoryRegistry:
             raise UnknownCamera(name)
         return camera
 
+    def _checked(self, camera: Camera, own: AbstractSet[str]) -> Camera:
+        made = {name for name, secret in self._shelf.secrets.items() if secret.managed}
+        problems = check_camera(camera) + borrowed(camera.spec, own, made)
+        if problems:
+            raise InvalidManifest(*problems)
+        return camera
+
     def _home(self, name: str) -> tuple[str, Content]:
         file = self._shelf.files[name]
         return file, self._contents[file]
@@ -280,13 +279,11 @@ class DirectoryRegistry:
         self._flock.take()
         self._disk.sweep()
 
-    async def _on_disk(self, work: Callable[[], T], missing: Exception | None = None) -> T:
+    async def _on_disk(self, work: Callable[[], T]) -> T:
         """Run what blocks, one thing at a time, to its end even when the caller is cancelled."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except OSError as error:
-            if missing is not None and isinstance(error, FileNotFoundError):
-                raise missing from None
             reason = f"{self._path}: {error.strerror or error}"
             raise RegistryUnavailable(reason) from error
 
@@ -294,16 +291,15 @@ class DirectoryRegistry:
         now = self._now()
         contents = await self._on_disk(lambda: self._watch.look(int(now * 1e9), sure))
         before, self._contents = self._contents, contents
-        seen = {
-            file
-            for file in contents.keys() | before.keys()
-            if contents.get(file) is not before.get(file)
-        }
-        if seen:
-            told, self._shelf = self._shelf.problems, shelve(contents)
+        files = contents.keys() | before.keys()
+        if any(contents.get(file) is not before.get(file) for file in files):
+            old, self._shelf = self._shelf, shelve(contents)
             self._behind = True
-            self._secrets_seen |= {one for one, at in self._shelf.secrets.items() if at in seen}
-            self._tell_problems(told)
+            names = old.secrets.keys() | self._shelf.secrets.keys()
+            self._secrets_changed |= {
+                name for name in names if old.secrets.get(name) != self._shelf.secrets.get(name)
+            }
+            self._tell_problems(old.problems)
         if self._behind:
             await self._follow(now)
 
@@ -313,13 +309,13 @@ class DirectoryRegistry:
         begins = bool(self._roll.begun(wanted)) or not self._synced
         epoch = await self._on_disk(self._epochs.take) if begins else 0
         changed = set(self._roll.follow(wanted, epoch=epoch, now=rfc3339(now)))
-        if self._secrets_seen:
+        if self._secrets_changed:
             changed |= {
                 name
                 for name, camera in self.cameras.items()
-                if self._secrets_seen & secrets_of(camera.spec)
+                if self._secrets_changed & secrets_of(camera.spec)
             }
-        self._behind, self._secrets_seen = False, set()
+        self._behind, self._secrets_changed = False, set()
         if changed:
             self._changes.tell(changed)
 
@@ -338,10 +334,3 @@ class DirectoryRegistry:
                 )
         for file in before.keys() - after.keys():
             log.info("manifest_mended", file=file.encode(errors="replace").decode())
-
-
-def _checked(camera: Camera) -> Camera:
-    problems = check_camera(camera)
-    if problems:
-        raise InvalidManifest(*problems)
-    return camera

@@ -34,10 +34,10 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """What is in a file, and whether only its owner, who is us, may read it."""
+    """What is in a file, and why it is no place for a Secret; None: only we may read it."""
 
     data: bytes
-    private: bool
+    exposed: str | None
 
 
 class Disk:
@@ -63,8 +63,7 @@ class Disk:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError("is not a regular file")
-            private = not status.st_mode & 0o077 and status.st_uid == os.geteuid()
-            return Bytes(opened.read(MAX_BYTES + 1), private)
+            return Bytes(opened.read(MAX_BYTES + 1), _exposed(status))
 
     def write(self, file: str, data: bytes, mode: int) -> None:
         """Put a whole file in place of the old one, if any, or leave the old one as it was."""
@@ -110,6 +109,13 @@ def _directory(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _exposed(status: os.stat_result) -> str | None:
+    if status.st_uid != os.geteuid():
+        return f"belongs to user {status.st_uid}: chown it to {os.geteuid()}"
+    mode = stat.S_IMODE(status.st_mode)
+    return f"has mode {mode:04o}: chmod 600" if mode & 0o077 else None
 
 
 def _counts(name: str) -> bool:

@@ -4,9 +4,9 @@ A document that breaks a rule disturbs no other document; a file that cannot be 
 the documents before the place where it breaks.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeGuard
 
 import msgspec
 import yaml
@@ -35,7 +35,8 @@ class Content:
 
     Attributes:
         cameras: Valid ones, in order.
-        secrets: Names of the Secrets.
+        secrets: Valid ones, in order.
+        exposed: Why a Secret is refused that others can read, by its name.
         managed: Were all of its documents made by the API, as Secrets?
         documents: How many there are, valid or not.
         problems: What is wrong, in order.
@@ -43,7 +44,8 @@ class Content:
     """
 
     cameras: tuple[Camera, ...] = ()
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    exposed: Mapping[str, str] = field(default_factory=dict)
     managed: bool = False
     documents: int = 0
     problems: tuple[FileProblem, ...] = ()
@@ -66,23 +68,31 @@ def unreadable(file: str, reason: str) -> Content:
     return Content(problems=(FileProblem(file, 0, Problem(FILE, None, reason)),))
 
 
-def read(file: str, data: bytes, *, private: bool, digest: bytes = b"") -> Content:
+def read(file: str, data: bytes, *, exposed: str | None = None, digest: bytes = b"") -> Content:
     """Read a file.
 
     Args:
         file: Its name, for problems.
         data: Its bytes.
-        private: May only its owner, who is us, read it? A Secret must be in such a file.
+        exposed: Why it is no place for a Secret; None: only its owner, who is us, may read it.
         digest: Goes into the content.
     """
     cameras: list[Camera] = []
     secrets: list[Secret] = []
+    refused: dict[str, str] = {}
     problems: list[FileProblem] = []
     count = 0
     try:
         for count, raw in enumerate(documents(data), 1):
             try:
-                _take(raw, cameras, secrets, private=private)
+                if not _is_secret(raw):
+                    cameras.append(parse_camera(raw))
+                elif exposed is None:
+                    secrets.append(parse_secret(raw))
+                else:
+                    refused |= dict.fromkeys(_name_of(raw), f"{file} {exposed}")
+                    rule = f"must be its owner's and for nobody else to hold a Secret: {exposed}"
+                    problems.append(FileProblem(file, count, Problem(FILE, None, rule)))
             except InvalidManifest as error:
                 problems += [FileProblem(file, count, problem) for problem in error.problems]
     except BadYaml as error:
@@ -90,7 +100,8 @@ def read(file: str, data: bytes, *, private: bool, digest: bytes = b"") -> Conte
         problems.append(FileProblem(file, count, Problem("(document)", None, str(error))))
     return Content(
         cameras=tuple(cameras),
-        secrets=tuple(secret.metadata.name for secret in secrets),
+        secrets=tuple(secrets),
+        exposed=refused,
         managed=bool(secrets) and count == len(secrets) and all(one.managed for one in secrets),
         documents=count,
         problems=tuple(problems),
@@ -104,7 +115,7 @@ def secrets_in(data: bytes) -> dict[str, Secret]:
     try:
         for raw in documents(data):
             try:
-                if isinstance(raw, Mapping) and raw.get("kind") == "Secret":
+                if _is_secret(raw):
                     secret = parse_secret(raw)
                     found.setdefault(secret.metadata.name, secret)
             except InvalidManifest:
@@ -128,11 +139,12 @@ def render(camera: Camera) -> bytes:
     return yaml.safe_dump({key: raw[key] for key in order}, sort_keys=False).encode()
 
 
-def _take(raw: object, cameras: list[Camera], secrets: list[Secret], *, private: bool) -> None:
-    if isinstance(raw, Mapping) and raw.get("kind") == "Secret":
-        if not private:
-            rule = "a file with a Secret must be its owner's and for nobody else: chmod 600"
-            raise InvalidManifest(Problem(FILE, None, rule))
-        secrets.append(parse_secret(raw))
-    else:
-        cameras.append(parse_camera(raw))
+def _is_secret(raw: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(raw, Mapping) and raw.get("kind") == "Secret"
+
+
+def _name_of(raw: Mapping[str, Any]) -> Iterator[str]:
+    """The name that a Secret has, valid or not, if it has one."""
+    metadata = raw.get("metadata")
+    if isinstance(metadata, Mapping) and isinstance(metadata.get("name"), str):
+        yield metadata["name"]

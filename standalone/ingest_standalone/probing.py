@@ -65,7 +65,7 @@ def run(given: argparse.Namespace) -> int:
 def login(
     url: str, environment: Mapping[str, str], ask: Callable[[str], str]
 ) -> tuple[str, Credentials | None]:
-    """Take the user out of a URL and get his password from elsewhere.
+    """Take the user out of a URL, and the password from elsewhere.
 
     Raises:
         ValueError: It is no URL, or holds a password: everybody sees a program's arguments.

@@ -70,9 +70,11 @@ async def running(settings: StandaloneSettings) -> AsyncIterator[Running]:
         RegistryInUse: Another process has the directory.
         RegistryUnavailable: The directory cannot be read or written.
         InvalidRedisUrl, EmbeddedRedisFailed: There is no way to a Redis.
-        OSError: The address cannot be bound.
+        ValueError: The address to listen on is none.
+        CannotListen: It is taken, or none of this machine's.
         ExceptionGroup: A part of it failed while it ran.
     """
+    listen = parse_listen(settings.listen)
     cv2.setNumThreads(1)  # one thread a camera is enough, and the worker has them already
     metrics = CollectorRegistry()
     ProcessCollector(registry=metrics)
@@ -94,8 +96,14 @@ async def running(settings: StandaloneSettings) -> AsyncIterator[Running]:
         )
         try:
             worker.start()
-            app = make_app(registry, LocalWorkers(worker), metrics)
-            async with serve(app, parse_listen(settings.listen)) as addresses:
+            app = make_app(
+                registry,
+                LocalWorkers(worker),
+                metrics,
+                ready=lambda: worker.ready,
+                local=listen.local,
+            )
+            async with serve(app, listen) as addresses:
                 yield Running(addresses, registry, worker)
         finally:
             await worker.stop()

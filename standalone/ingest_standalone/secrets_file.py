@@ -1,7 +1,7 @@
 """Secrets as files: the very manifests of Kubernetes, in files that only their owner may read.
 
-Those that the API makes carry a label, and only such are ever cleaned away. No value is kept in
-memory, printed, or told in a problem.
+Those that the API makes carry a label, and only such are ever cleaned away. No value is printed, or
+told in a problem.
 """
 
 import base64

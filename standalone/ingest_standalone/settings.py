@@ -16,16 +16,16 @@ class StandaloneSettings(Struct, frozen=True, kw_only=True):
     listen: Annotated[
         str,
         Meta(
-            description="HOST:PORT of the HTTP API, which asks nobody who he is; "
+            description="HOST:PORT of the HTTP API. It has no authentication; "
             ":8000 is every interface."
         ),
     ] = "127.0.0.1:8000"
     redis_url: Annotated[
         str | None,
         Meta(
-            description="Where events go: redis://, rediss://, unix:// or redis+sentinel://, "
-            f"'{NO_REDIS}' for nowhere; not given: an embedded Redis. With a password, use the "
-            "variable: arguments are seen by everybody."
+            description="Where events go: redis://, rediss:// (TLS), unix://, redis+cluster:// or "
+            f"redis+sentinel://, '{NO_REDIS}' for nowhere; not given: an embedded Redis. With a "
+            "password, use the variable: arguments are seen by everybody."
         ),
     ] = None
     render_threads: Annotated[
@@ -40,3 +40,6 @@ class StandaloneSettings(Struct, frozen=True, kw_only=True):
     log_format: Annotated[
         Literal["console", "json"], Meta(description="Lines for people or for machines.")
     ] = "console"
+
+    def __repr__(self) -> str:
+        return "StandaloneSettings(***)"  # the Redis URL may hold a password

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ingest_core.errors import Problem
 from ingest_core.model import Camera
 from ingest_standalone.manifest_files import Content, FileProblem
+from ingest_standalone.secrets_file import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,17 @@ class Shelf:
     Attributes:
         cameras: By name.
         files: File of each camera, by the camera's name.
-        secrets: File of each Secret, by the Secret's name.
+        secrets: By name.
+        places: File of each Secret, by the Secret's name.
+        exposed: Why a Secret is refused that others can read, by its name.
         problems: By file; files without any are absent.
     """
 
     cameras: Mapping[str, Camera]
     files: Mapping[str, str]
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, Secret]
+    places: Mapping[str, str]
+    exposed: Mapping[str, str]
     problems: Mapping[str, tuple[FileProblem, ...]]
 
 
@@ -33,7 +38,9 @@ def shelve(contents: Mapping[str, Content]) -> Shelf:
     cameras: dict[str, Camera] = {}
     files: dict[str, str] = {}
     ids: dict[str, str] = {}
-    secrets: dict[str, str] = {}
+    secrets: dict[str, Secret] = {}
+    places: dict[str, str] = {}
+    exposed: dict[str, str] = {}
     problems: dict[str, tuple[FileProblem, ...]] = {}
     for file, content in sorted(contents.items()):
         found = list(content.problems)
@@ -45,14 +52,16 @@ def shelve(contents: Mapping[str, Content]) -> Shelf:
             cameras[camera.name] = camera
             files[camera.name] = ids[camera.id] = file
         for secret in content.secrets:
-            if secret in secrets:
-                rule = f"is the name of another Secret, in {secrets[secret]}"
-                found.append(FileProblem(file, 0, Problem("metadata.name", secret, rule)))
+            name = secret.metadata.name
+            if name in secrets:
+                rule = f"is the name of another Secret, in {places[name]}"
+                found.append(FileProblem(file, 0, Problem("metadata.name", name, rule)))
             else:
-                secrets[secret] = file
+                secrets[name], places[name] = secret, file
+        exposed |= content.exposed
         if found:
             problems[file] = tuple(found)
-    return Shelf(cameras, files, secrets, problems)
+    return Shelf(cameras, files, secrets, places, exposed, problems)
 
 
 def _taken(camera: Camera, files: Mapping[str, str], ids: Mapping[str, str]) -> Problem | None:

@@ -7,14 +7,19 @@ show. What we wrote ourselves is whole, and read at once.
 """
 
 import hashlib
+import traceback
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
+
+import structlog
 
 from ingest_standalone.disk import Disk, Signature
 from ingest_standalone.manifest_files import Content, read, unreadable
 
 _SETTLED_NS: Final = 2_000_000_000
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,15 @@ class Watch:
         except OSError as error:
             reason = f"cannot be read: {error.strerror or error}"
             return replace(unreadable(name, reason), digest=reason.encode())
-        digest = hashlib.sha256(found.data + bytes([found.private])).digest()
-        return read(name, found.data, private=found.private, digest=digest)
+        seen = f"{found.exposed}\n".encode() + found.data
+        digest = hashlib.sha256(seen).digest()
+        try:
+            return read(name, found.data, exposed=found.exposed, digest=digest)
+        except Exception as error:  # noqa: BLE001 - a bug over one file must not hide the others
+            # Without the error's own words: they may quote the file.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("manifest_unread", file=name, error=type(error).__name__, traceback=where)  # noqa: TRY400 - see above
+            return replace(unreadable(name, "cannot be read: see the log"), digest=digest)
 
 
 def _believed(file: str, sure: AbstractSet[str] | None) -> bool:

@@ -46,10 +46,10 @@ def documents(data: bytes) -> Iterator[object]:
     try:
         yield from _load(text, whole)
     except yaml.constructor.ConstructorError as error:
-        raise BadYaml(f"{_place(error.problem_mark)}: a tag or a key is not allowed") from None
+        raise BadYaml(f"{_place(error.problem_mark)}: such a key is not allowed") from None
     except BadYaml:
         raise
-    except (ValueError, OverflowError, RecursionError, IndexError, KeyError):
+    except Exception:  # noqa: BLE001 - what PyYAML raises over a wrong number is anything
         raise BadYaml("a number or a date in the file is not one") from None
     if wrong is not None:
         raise wrong
@@ -63,6 +63,8 @@ def _whole(text: str) -> tuple[int, BadYaml | None]:
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
                 where = _place(event.start_mark)
                 return count, BadYaml(f"{where}: anchors and aliases are not allowed")
+            if getattr(event, "tag", None) is not None:
+                return count, BadYaml(f"{_place(event.start_mark)}: tags are not allowed")
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:

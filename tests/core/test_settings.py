@@ -51,6 +51,7 @@ def test_variables_of_others_are_not_read() -> None:
 def test_text_becomes_what_the_field_is() -> None:
     given = flags("--share", "0.25", "--verbose", "true", "--format", "console")
     assert load(Told, given, {}) == Told(share=0.25, verbose=True, format="console")
+    assert load(Told, flags("--verbose", "1"), {}).verbose
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from ingest_core.model import (
     RtspSource,
     Source,
 )
-from ingest_worker.capture import Captured, Connects, Open, supervise
+from ingest_worker.capture import Captured, Open, supervise
+from ingest_worker.connects import Connects, Line
 from ingest_worker.feed import Feed, State
 from ingest_worker.metrics import WorkerMetrics
 from ingest_worker.rtsp import Session, Target
@@ -55,6 +56,7 @@ class CapturedCamera:
         motion: bool = False,
         draw: float = 0.0,
         open_: Open = Session,
+        offer: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.draw = draw
@@ -73,6 +75,7 @@ class CapturedCamera:
         self.arrivals: list[float] = []
         self.metrics = WorkerMetrics(CollectorRegistry(), lambda: (self.feed,))
         self._open = open_
+        self._pass_on = offer
         self._nudged = asyncio.Event()
         self._news = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -95,6 +98,7 @@ class CapturedCamera:
                     feed=self.feed,
                     read_target=self._target,
                     connects=connects,
+                    line=Line(),
                     metrics=self.metrics,
                     nudged=self._nudged,
                     open=self._began,
@@ -120,6 +124,11 @@ class CapturedCamera:
     async def frames(self, count: int) -> None:
         """Wait until so many frames have come."""
         await self.until(lambda: self.feed.frames >= count)
+
+    def forget(self) -> None:
+        """Let go of what was seen."""
+        for seen in (self.states, self.opened, self.events, self.arrivals):
+            seen.clear()
 
     def nudge(self) -> None:
         self._nudged.set()
@@ -148,6 +157,7 @@ class CapturedCamera:
         self.events.append(event)
         if isinstance(event.data, FrameIngested):
             self.arrivals.append(time.time())
+        self._pass_on(event)
         self._wake()
 
     def _changed(self) -> None:

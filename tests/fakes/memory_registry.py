@@ -16,7 +16,7 @@ from ingest_core.errors import (
 )
 from ingest_core.manifest import check_camera, parse
 from ingest_core.model import Camera, CameraSpec, Condition, Metadata, Stream
-from ingest_core.objects import referring, secrets_of
+from ingest_core.objects import borrowed, referring, secrets_of
 from ingest_standalone.roll import Roll
 
 NOW = "2026-11-22T09:00:00.000Z"
@@ -61,7 +61,7 @@ class MemoryRegistry:
         camera = Camera(metadata=metadata, spec=spec)
         if name in self.cameras or self.by_id(camera.id) is not None:
             raise CameraExists(camera.id)
-        return self._write(camera, secret)
+        return self._write(camera, secret, frozenset())
 
     async def replace(
         self, name: str, spec: CameraSpec, secret: Mapping[str, str] | None
@@ -71,7 +71,7 @@ class MemoryRegistry:
         camera = Camera(metadata=Metadata(name=name), spec=spec)
         if camera.id != before.id:
             raise InvalidManifest(Problem("spec.cameraId", camera.id, "is immutable"))
-        return self._write(camera, secret)
+        return self._write(camera, secret, secrets_of(before.spec))
 
     async def delete(self, name: str) -> None:
         self._there(name)
@@ -84,8 +84,10 @@ class MemoryRegistry:
             raise UnknownCamera(name)
         return self.cameras[name]
 
-    def _write(self, camera: Camera, secret: Mapping[str, str] | None) -> Camera:
-        if problems := check_camera(camera):
+    def _write(
+        self, camera: Camera, secret: Mapping[str, str] | None, own: AbstractSet[str]
+    ) -> Camera:
+        if problems := check_camera(camera) + borrowed(camera.spec, own, self.secrets):
             raise InvalidManifest(*problems)
         self._demand_up()
         spec = camera.spec

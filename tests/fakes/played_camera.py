@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from ingest_core.errors import CaptureError, Failure
+from ingest_worker.deadline import Deadline
 from ingest_worker.feed import Feed
 from ingest_worker.ring import JPEG
-from ingest_worker.rtsp import Deadline, Target
+from ingest_worker.rtsp import Target
 from ingest_worker.stamp import StreamClock
 from tests.fakes import footage
 

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,13 +91,12 @@ class Program:
 async def standalone(
     directory: Path,
     *options: str,
-    temporary: Path,
     log_format: str = "json",
     log_level: str = "info",
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Program]:
     """Run it on a directory of cameras until the block ends."""
-    temporary.mkdir(exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix="ci-"))  # short, as a unix socket's path must be
     process = await asyncio.create_subprocess_exec(
         *(COMMAND, "standalone", "--cameras", str(directory), "--listen", "127.0.0.1:0"),
         *("--log-format", log_format, "--log-level", log_level, *options),
@@ -117,6 +118,7 @@ async def standalone(
         await process.wait()
         await reading
         program.said += await printed
+        shutil.rmtree(temporary)
 
 
 def _port(said: bytes) -> str:

@@ -52,7 +52,8 @@ class Api:
         self.pushes: dict[str, Push] = {}
         self.cameras: dict[str, Camera] = {}
         self.executor = ThreadPoolExecutor(1)
-        renderer = Renderer(self.executor, RENDER_SECONDS.histogram(CollectorRegistry()))
+        seconds = RENDER_SECONDS.histogram(CollectorRegistry())
+        renderer = Renderer(self.executor, self.executor, seconds)
         self.door = self.have(
             push_camera(source=PushSource(max_frame_bytes=MAX_FRAME, max_fps=120))
         )

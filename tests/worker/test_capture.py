@@ -14,14 +14,12 @@ from ingest_core.errors import CaptureError, Failure
 from ingest_core.model import Decode
 from ingest_worker.backoff import Backoff
 from ingest_worker.capture import (
-    FAILING_CONNECTS,
-    STEADY_CONNECTS,
     Captured,
-    Connects,
     Open,
     judge,
     supervise,
 )
+from ingest_worker.connects import FAILING_CONNECTS, STEADY_CONNECTS, Connects, Line
 from ingest_worker.feed import State
 from ingest_worker.metrics import WorkerMetrics
 from ingest_worker.rtsp import Target
@@ -83,6 +81,7 @@ class Supervised:
             feed=self.feed,
             read_target=self._target,
             connects=connects or Connects(),
+            line=Line(),
             metrics=WorkerMetrics(self.exposition, lambda: (self.feed,)),
             nudged=self.nudged,
             open=open_ or self.played.open,

@@ -109,7 +109,7 @@ async def test_an_authority_becomes_a_private_file_that_goes_with_the_worker(
     again = await logins.target(rtsp(tls=tls, url="rtsps://192.0.2.1/"), Decode.ALL)
     assert target.ca_file is not None
     path = Path(target.ca_file)
-    assert path.read_text() == PEM
+    assert path.read_text() == PEM  # noqa: ASYNC240 - a small local file
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert (again.ca_file, target.verify) == (target.ca_file, False)
     registry.secrets["ca"]["ca.crt"] = PEM * 2

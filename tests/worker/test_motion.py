@@ -18,8 +18,8 @@ from ingest_worker.motion import (
     DUE_SECONDS,
     LEARNING_FRAMES,
     Detector,
-    Event,
     MotionConfig,
+    MotionEvent,
     Observation,
     elapsed,
     reduction,
@@ -447,21 +447,21 @@ def test_only_a_plausible_step_of_time_joins_two_frames(
     [("-x-x", 3), ("-x--x-", None), ("xx", 1), ("-x-", None), ("--x--xx", 6)],
 )
 def test_an_event_begins_with_two_of_three_frames(found: str, began: float | None) -> None:
-    event = Event()
+    event = MotionEvent()
     for now, mark in enumerate(found):
         event = event.seen(now, 5, found=mark == "x")
     assert event.began == began
 
 
 def test_an_event_outlives_a_pause_shorter_than_its_cooldown() -> None:
-    event = Event()
+    event = MotionEvent()
     for now, mark in enumerate("xx----x"):
         event = event.seen(now, 5, found=mark == "x")
     assert event.seconds == 5
     for now in range(7, 11):
         event = event.seen(now, 5, found=False)
         assert event.began == 1
-    assert event.seen(11, 5, found=False) == Event()
+    assert event.seen(11, 5, found=False) == MotionEvent()
 
 
 def test_the_largest_of_several_regions_is_told_with_its_small_gaps_closed() -> None:

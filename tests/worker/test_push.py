@@ -1,6 +1,7 @@
 """Frames that are pushed: who may, how often, how large, how late; in virtual time."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
@@ -12,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_core.errors import CaptureError, Failure, PushRefused
+from ingest_core.errors import CaptureError, Failure, NotCaptured, PushRefused
 from ingest_core.events import CameraConnected, Event, FrameIngested, MotionDetected, MotionEnded
 from ingest_core.model import ConnectedReason, Motion, PushSource, SecretRef
 from ingest_worker import push
-from ingest_worker.push import CLOCK_SECONDS, Push, Pushed
+from ingest_worker.push import CLOCK_SECONDS, MAX_BODIES, Push
 from tests.fakes import footage
 from tests.fakes.cameras import feed_of, push_camera
 from tests.fakes.virtual_time import in_virtual_time
@@ -55,7 +56,7 @@ class Receiving:
     def now(self) -> float:
         return self.at
 
-    def take(self, claimed: float | None = None, data: bytes | None = None) -> Pushed:
+    def take(self, claimed: float | None = None, data: bytes | None = None) -> int:
         return self.push.take(footage.jpeg() if data is None else data, claimed)
 
     def refusal(self, claimed: float | None = None, data: bytes | None = None) -> int:
@@ -73,7 +74,7 @@ class Receiving:
 
 def test_a_frame_is_in_the_ring_shown_and_told() -> None:
     one = Receiving()
-    assert one.take(one.at - 1) == Pushed(1, again=False)
+    assert one.take(one.at - 1) == 1
     assert one.feed.held()[0].data == footage.jpeg()
     assert one.feed.newest is not None
     assert (one.feed.newest.picture, one.feed.newest.captured) == (None, one.at - 1)
@@ -157,17 +158,45 @@ def test_an_equal_timestamp_is_the_same_frame() -> None:
     one = Receiving()
     first = one.take(one.at)
     later = one.take(one.at + 1)
-    assert one.take(one.at) == Pushed(first.sequence, again=True)
-    assert one.take(one.at + 1) == Pushed(later.sequence, again=True)
+    assert (first, later) == (1, 2)
+    assert one.take(one.at) == first
+    assert one.take(one.at + 1) == later
     assert one.feed.frames == 2
-    assert one.feed.drops == {}
+    assert one.feed.drops == {"repeated": 2}
 
 
 def test_an_equal_timestamp_is_known_again_even_when_it_was_not_believed() -> None:
     one = Receiving()
-    assert one.take(12.0) == Pushed(1, again=False)
+    assert one.take(12.0) == 1
     one.at += 1
-    assert one.take(12.0) == Pushed(1, again=True)
+    assert one.take(12.0) == 1
+
+
+def test_a_wrong_clock_that_stands_hides_no_picture() -> None:
+    one = Receiving()
+    assert one.take(12.0, footage.jpeg(level=1)) == 1
+    one.at += 1
+    assert one.take(12.0, footage.jpeg(level=200)) == 2
+
+
+def test_only_so_many_bodies_of_a_camera_are_read_at_once() -> None:
+    one = Receiving()
+    with contextlib.ExitStack() as bodies:
+        for _ in range(MAX_BODIES):
+            bodies.enter_context(one.push.reading())
+        with pytest.raises(PushRefused) as refused, one.push.reading():
+            pass
+        assert refused.value.status == 429
+    with one.push.reading():
+        pass
+
+
+def test_a_receiver_that_was_closed_takes_nothing() -> None:
+    one = Receiving()
+    one.push.close()
+    with pytest.raises(NotCaptured):
+        one.take()
+    assert one.feed.frames == 0
 
 
 def test_only_the_last_timestamps_are_known_again() -> None:
@@ -175,9 +204,9 @@ def test_only_the_last_timestamps_are_known_again() -> None:
     for index in range(300):
         one.at += 1
         one.take(float(index))
-    assert one.take(299.0).again
-    assert one.take(44.0).again
-    assert not one.take(43.0).again
+    assert one.take(299.0) == 300
+    assert one.take(44.0) == 45
+    assert one.take(43.0) == 301
 
 
 @pytest.mark.parametrize(
@@ -250,8 +279,7 @@ def test_whatever_devices_claim_capture_times_grow_and_lie_near_the_arrival(
             continue
         newest = one.feed.newest
         assert newest is not None
-        assert taken.sequence == one.feed.frames or taken.again
-        assert one.feed.frames == before + (not taken.again)
+        assert one.feed.frames - before == (taken > before)
         assert newest.frame.timestamp <= one.at + CLOCK_SECONDS + 1e-3
     assert one.stamps == sorted(set(one.stamps))
 

@@ -12,7 +12,7 @@ from ingest_core.errors import FrameUnavailable, FrameUndecodable
 from ingest_core.metrics import RENDER_SECONDS
 from ingest_worker.feed import Newest
 from ingest_worker.render import decode_last
-from ingest_worker.renderer import MAX_WAITING, Renderer, Variant
+from ingest_worker.renderer import MAX_OLDER_WAITING, MAX_WAITING, Renderer, Variant
 from ingest_worker.ring import JPEG, Frame
 from tests.fakes import footage
 from tests.fakes.cameras import feed_of, rtsp_camera
@@ -48,7 +48,9 @@ class Made:
     def __init__(self) -> None:
         self.held = Held()
         self.exposition = CollectorRegistry()
-        self.renderer = Renderer(self.held, RENDER_SECONDS.histogram(self.exposition))
+        self.older = Held()
+        seconds = RENDER_SECONDS.histogram(self.exposition)
+        self.renderer = Renderer(self.held, self.older, seconds)
         self.feed = feed_of(rtsp_camera())
 
     async def asked(self, *jobs: Any) -> list[asyncio.Task[bytes]]:
@@ -204,10 +206,24 @@ async def test_an_older_frame_is_decoded_from_its_keyframe_once() -> None:
     viewers = await made.asked(
         *(made.renderer.older(made.feed, group, Variant()) for _ in range(5))
     )
-    made.held.work()
+    made.older.work()
     pictures = await asyncio.gather(*viewers)
-    assert made.held.jobs == 1
+    assert (made.older.jobs, made.held.jobs) == (1, 0)
     assert footage.pixels(pictures[0]).mean() == pytest.approx(footage.level_of(4), abs=4)
+
+
+async def test_those_who_look_back_never_delay_those_who_look_now() -> None:
+    made = Made()
+    frames = footage.h264(MAX_OLDER_WAITING + 1)
+    older = [made.renderer.older(made.feed, frames[:end], SMALL) for end in range(1, len(frames))]
+    viewers = await made.asked(*older)
+    with pytest.raises(FrameUnavailable):
+        await made.renderer.older(made.feed, frames, SMALL)
+    (now,) = await made.asked(made.newest(numbered(999)))
+    made.held.work()
+    assert await now
+    made.older.work()
+    await asyncio.gather(*viewers)
 
 
 async def test_the_pictures_of_a_camera_go_with_it() -> None:

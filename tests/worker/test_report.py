@@ -44,7 +44,7 @@ def test_a_state_becomes_two_conditions(
     assert [one.type for one in both] == ["Connected", "Ready"]
     for one in both:
         assert (one.reason, one.message, one.observed_generation) == (reason.value, "why", 3)
-        assert one.last_transition_time == "2025-11-22T08:43:20.123Z"
+        assert one.last_transition_time == "", "that is for the registry to say"
 
 
 @given(st.booleans(), st.sampled_from(REASONS), st.text(max_size=20), st.integers(0, 99))

@@ -1,6 +1,5 @@
 """Sessions with simulated cameras: honest times, farewells, reconnects, errors mapped by type."""
 
-import asyncio
 import inspect
 import itertools
 import time
@@ -8,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import av.error
-import psutil
 import pytest
 
 from ingest_core.credentials import Credentials
@@ -17,8 +15,10 @@ from ingest_core.model import Decode
 from ingest_simulator.camera import Auth, Codec, SimulatedCamera
 from ingest_simulator.faults import Fault, FaultKind
 from ingest_simulator.simulator import Simulator
-from ingest_worker.rtsp import Deadline, explain
+from ingest_worker.deadline import Deadline
+from ingest_worker.rtsp import explain
 from tests.fakes.captured_camera import CapturedCamera, capturing, eventually
+from tests.fakes.usage import usage
 
 FPS = 10
 SECRET = "not-to-be-told"
@@ -168,20 +168,15 @@ async def test_reconnecting_for_ever_costs_nothing_that_stays(simulator: Simulat
     url = await simulator.add(camera(fps=100))
     simulator.fault("cam", Fault(FaultKind.FIN, after_frames=1))
     captured = CapturedCamera(url)
-    process = psutil.Process()
     async with capturing(captured):
         await captured.failed(50)
-        threads, files, memory = usage(process)
+        before = usage()
         await captured.failed(250)
-        more_threads, more_files, more_memory = usage(process)
+        after = usage()
         assert captured.feed.sessions >= 250
-    assert more_threads <= threads + 2
-    assert more_files <= files + 4
-    assert more_memory - memory < 8 * 1024 * 1024
-
-
-def usage(process: psutil.Process) -> tuple[int, int, int]:
-    return process.num_threads(), process.num_fds(), process.memory_info().rss
+    assert after.threads <= before.threads + 2
+    assert after.descriptors <= before.descriptors + 4
+    assert after.memory - before.memory < 8 * 1024 * 1024
 
 
 async def test_a_refused_login_is_tried_again_as_soon_as_it_is_another(

@@ -5,6 +5,7 @@ An old frame is never served as if it were live: older than the camera's patienc
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -30,6 +31,7 @@ _MULTIPART: Final = "multipart/form-data"
 _MULTIPART_OVERHEAD: Final = 16_384  # bytes of heads and boundaries around a frame
 _FIELD_BYTES: Final = 64
 _RETRY_SECONDS: Final = 2
+_SEQUENCE: Final = re.compile(r"[0-9]{1,18}")
 # What aiohttp's reader raises over a form that is none; some only when `assert` is on.
 _MALFORMED: Final = (ValueError, RuntimeError, AssertionError, HttpProcessingError)
 
@@ -89,16 +91,16 @@ class FrameApi:
                 return await self._latest(request, feed)
             case ["frames"]:
                 return self._list(feed)
-            case ["frames", number] if number.isascii() and number.isdigit():
-                return await self._one(request, feed, int(number[:18]))
+            case ["frames", number] if _SEQUENCE.fullmatch(number):
+                return await self._one(request, feed, int(number))
             case ["push"]:
                 return await self._push(request, camera)
         raise web.HTTPNotFound
 
     async def _latest(self, request: web.Request, feed: Feed) -> web.Response:
         variant = _variant(request.query)
-        max_age = _number(request.query, "max_age", 0.0, MAX_AGE_SECONDS, feed.patience)
-        newest = _fresh(feed, max_age)
+        max_age = _number(request.query, "max_age", 0.0, MAX_AGE_SECONDS, MAX_AGE_SECONDS)
+        newest = _fresh(feed, min(max_age, feed.fresh_seconds))
         etag = _etag(feed, newest.frame.sequence, variant)
         headers = _headers(etag, newest.frame.sequence, newest.frame.timestamp)
         headers[hdrs.AGE] = str(int(time.monotonic() - newest.captured))
@@ -106,7 +108,7 @@ class FrameApi:
         if _matches(request, etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         body = await self._renderer.newest(feed, newest, variant)
-        return web.Response(body=body, content_type=_JPEG, headers=headers)
+        return _picture(body, headers)
 
     def _list(self, feed: Feed) -> web.Response:
         items = [
@@ -126,28 +128,34 @@ class FrameApi:
         if _matches(request, etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         body = await self._renderer.older(feed, group, variant)
-        return web.Response(body=body, content_type=_JPEG, headers=headers)
+        return _picture(body, headers)
 
     async def _push(self, request: web.Request, camera: Camera) -> web.Response:
         push = self._pushes.get(camera.name)
+        if camera.spec.source.push is None:
+            raise PushRefused(HTTPStatus.CONFLICT, "the camera is one that is read by RTSP")
         if push is None:
-            raise PushRefused(
-                HTTPStatus.CONFLICT, "the camera is not one that frames are pushed to"
-            )
+            raise FrameUnavailable("the camera is suspended, or about to start", _RETRY_SECONDS)
         scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         push.admit(bearer.strip() if scheme.lower() == "bearer" else None)
-        if request.content_type == _JPEG:
-            claimed = _timestamp(request.headers.get(names.HEADER_PUSH_TIMESTAMP))
-            data = await read_body(request, push.max_bytes)
-        elif request.content_type == _MULTIPART:
-            data, claimed = await _read_form(request, push.max_bytes)
-        else:
+        if request.content_type not in (_JPEG, _MULTIPART):
             raise PushRefused(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 f"the body must be {_MULTIPART} with a frame_file, or {_JPEG}",
             )
-        sequence = push.take(data, claimed).sequence
-        return json_response(Accepted(sequence), HTTPStatus.ACCEPTED)
+        with push.reading():
+            if request.content_type == _JPEG:
+                claimed = _timestamp(request.headers.get(names.HEADER_PUSH_TIMESTAMP))
+                data = await read_body(request, push.max_bytes)
+            else:
+                data, claimed = await _read_form(request, push.max_bytes)
+        return json_response(Accepted(push.take(data, claimed)), HTTPStatus.ACCEPTED)
+
+
+def _picture(body: bytes, headers: dict[str, str]) -> web.Response:
+    """A pushed picture is served as it came: a browser must take it for nothing else."""
+    headers["X-Content-Type-Options"] = "nosniff"
+    return web.Response(body=body, content_type=_JPEG, headers=headers)
 
 
 def _fresh(feed: Feed, max_age: float) -> Newest:

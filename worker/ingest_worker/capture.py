@@ -7,7 +7,7 @@ ever raises. A camera that hangs costs its own thread and nothing else.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Never, Protocol, TypeVar
 
@@ -16,53 +16,20 @@ import structlog
 from ingest_core.errors import CaptureError, Failure
 from ingest_core.model import ConnectedReason
 from ingest_worker.backoff import Backoff
+from ingest_worker.connects import Connects, Line
+from ingest_worker.deadline import Deadline
 from ingest_worker.feed import Feed
 from ingest_worker.metrics import WorkerMetrics
-from ingest_worker.rtsp import Deadline, Session, Target
+from ingest_worker.rtsp import Session, Target
 from ingest_worker.stamp import StreamClock
 
 T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-STEADY_CONNECTS: Final = 32
-FAILING_CONNECTS: Final = 16
-_FAILING_AFTER: Final = 3  # failures in a row that move a camera to the second lane
 _GRACE: Final = 0.5  # s that a session's thread has to notice that it must end
 _LOGIN_POLL: Final = 30.0  # s after which a refused login is read again, as nobody tells of Secrets
 _BELIEVED: Final = 2  # 401s in a row, after a success with the same login, that mean "too many"
-
-
-class Connects:
-    """The worker's budget of sessions that connect at once, so that an outage ends in no storm.
-
-    Cameras that keep failing wait in a lane of their own: a hundred dead ones, each ten seconds in
-    connecting, do not delay one that only lost its cable.
-    """
-
-    def __init__(self, steady: int = STEADY_CONNECTS, failing: int = FAILING_CONNECTS) -> None:
-        self._steady = asyncio.Semaphore(steady)
-        self._failing = asyncio.Semaphore(failing)
-
-    @contextlib.asynccontextmanager
-    async def slot(self, failures: int) -> AsyncIterator[None]:
-        """A place in the lane for a camera that failed so often in a row."""
-        lane = self._failing if failures >= _FAILING_AFTER else self._steady
-        async with lane:
-            yield
-
-
-class Line:
-    """One connection per camera: the next session waits until the last one's thread has ended."""
-
-    def __init__(self) -> None:
-        self._last: asyncio.Future[CaptureError] | None = None
-
-    async def take(self, over: asyncio.Future[CaptureError]) -> None:
-        """Wait for the line; it is taken until `over` is done."""
-        if self._last is not None:
-            await asyncio.wait([self._last])
-        self._last = over
 
 
 class Opened(Protocol):
@@ -100,6 +67,7 @@ class Captured:
         read_target: Puts together what a session needs, login included, read now; raises a
             CaptureError of CREDENTIALS_MISSING when a Secret is not there.
         connects: The worker's.
+        line: The camera's; it outlives this supervision, as a session that hangs may.
         metrics: The worker's.
         nudged: Set when the camera or its Secret may have changed.
         open: See Open.
@@ -109,6 +77,7 @@ class Captured:
     feed: Feed
     read_target: Callable[[], Awaitable[Target]]
     connects: Connects
+    line: Line
     metrics: WorkerMetrics
     nudged: asyncio.Event
     open: Open = Session
@@ -117,16 +86,20 @@ class Captured:
 
 async def supervise(camera: Captured) -> Never:
     """Capture until cancelled. Only cancellation gets out; every failure costs a delay."""
-    backoff, clock, line = Backoff(), StreamClock(), Line()
+    backoff, clock = Backoff(), StreamClock()
     feed = camera.feed
     trusted: Target | None = None  # the last one that brought a picture
+    target: Target | None = None
+    delay = 0.0
     while True:
-        sessions, target = feed.sessions, None
-        feed.say(ConnectedReason.CONNECTING)
-        camera.nudged.clear()
+        sessions = feed.sessions
         try:
+            await _leave_alone(camera, target, backoff.last, delay)
+            target = None
+            feed.say(ConnectedReason.CONNECTING)
+            camera.nudged.clear()
             target = await camera.read_target()
-            await capture(camera, target, clock, line, backoff.failures)
+            await capture(camera, target, clock, backoff.failures)
         except CaptureError as error:
             ended = error
             if error.failure is Failure.CRASHED:
@@ -149,7 +122,6 @@ async def supervise(camera: Captured) -> Never:
             failures=backoff.failures,
             retry_seconds=round(delay, 1),
         )
-        await _leave_alone(camera, target, failure, delay)
 
 
 def judge(failure: Failure, backoff: Backoff, *, trusted: bool) -> Failure:
@@ -166,9 +138,7 @@ def judge(failure: Failure, backoff: Backoff, *, trusted: bool) -> Failure:
     return Failure.CAMERA_BUSY if busy else failure
 
 
-async def capture(
-    camera: Captured, target: Target, clock: StreamClock, line: Line, failures: int
-) -> Never:
+async def capture(camera: Captured, target: Target, clock: StreamClock, failures: int) -> Never:
     """Run one session until it fails.
 
     Raises:
@@ -194,7 +164,7 @@ async def capture(
         showed=lambda: tell(shown, None),
         ended=lambda error: tell(over, error),
     )
-    await line.take(over)
+    await camera.line.take(over)
     async with camera.connects.slot(failures):
         try:
             session.start()
@@ -241,7 +211,7 @@ async def _stop(session: Opened, over: asyncio.Future[CaptureError]) -> None:
 
 
 async def _leave_alone(
-    camera: Captured, target: Target | None, failure: Failure, delay: float
+    camera: Captured, target: Target | None, failure: Failure | None, delay: float
 ) -> None:
     """Wait; but a login that was refused or missing is tried again as soon as it is another."""
     if failure not in (Failure.AUTHENTICATION_FAILED, Failure.CREDENTIALS_MISSING):
@@ -250,10 +220,10 @@ async def _leave_alone(
     now = asyncio.get_running_loop().time
     until = now() + delay
     while (left := until - now()) > 0:
-        camera.nudged.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(left, _LOGIN_POLL)):
                 await camera.nudged.wait()
+        camera.nudged.clear()
         with contextlib.suppress(CaptureError):
             if await camera.read_target() != target:
                 return

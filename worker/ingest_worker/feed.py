@@ -1,13 +1,13 @@
 """One camera in this worker: its ring, newest picture, counters, state, and numbers of its events.
 
 Written by one thread at a time (that of its session, or the event loop for a push camera), read by
-the event loop; a lock covers what both touch, and nothing is computed under it. It outlives
+the event loop; a lock covers what both touch, for the time of a look. It outlives
 sessions and restarts, so that numbers go on as long as the assignment does.
 """
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -18,14 +18,13 @@ from ingest_core.events import Event, Fact, SourceKind
 from ingest_core.live import Live
 from ingest_core.model import Camera, ConnectedReason, Motion, Reason
 from ingest_worker.motion import Detector, MotionConfig, Observation
+from ingest_worker.pace import Pace
 from ingest_worker.picture import Picture
 from ingest_worker.regions import Region
 from ingest_worker.ring import Codec, Frame, Ring
 
 PUSH_PATIENCE_SECONDS: Final = 10.0
 PATIENCE_INTERVALS: Final = 5
-_RATE_SAMPLES: Final = 32  # arrivals from which the frame rate is told
-_RATE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +79,14 @@ class Feed:
         self._lock = threading.Lock()
         self._numbering = threading.Lock()
         self._watching = threading.Lock()  # the detector, and the motion that it began
+        self._from = camera.spec.source
         self._ring = Ring(camera.spec.buffer.seconds, camera.spec.buffer.max_bytes)
         self._detector: Detector | None = None
         self._motion = camera.spec.motion
         self._moving: tuple[float, float] | None = None  # when it began, and was last seen
-        self._arrivals: deque[float] = deque(maxlen=_RATE_SAMPLES)
-        self._arrived = self._began = now()
+        self._pace = Pace(now())
+        self._shown = Pace(now())
+        self._began = now()
         self._frame_number = 0
         self._event_number = 0
         self._down_since: float | None = None
@@ -112,6 +113,10 @@ class Feed:
         """Take over what can change under a living session: the ring's bounds, motion."""
         spec = camera.spec
         rtsp = spec.source.rtsp
+        if spec.source != self._from:  # what the old source sent is no picture of this one
+            self._from, self.newest = spec.source, None
+            with self._lock:
+                self._ring.clear()
         self._patience = float(rtsp.stall_timeout_seconds) if rtsp else PUSH_PATIENCE_SECONDS
         with self._lock:
             self._ring.resize(spec.buffer.seconds, spec.buffer.max_bytes)
@@ -123,17 +128,16 @@ class Feed:
     # Written by the session's thread, or by the event loop for a pushed frame.
 
     def take(self, data: bytes, *, keyframe: bool, timestamp: float, codec: Codec) -> Frame:
-        """Number a frame, keep it in the ring and tell the world."""
+        """Number a frame that came, keep it in the ring if that can be, and tell the world."""
         self._frame_number += 1
         frame = Frame(self._frame_number, timestamp, keyframe, data, codec)
         with self._lock:
             kept = self._ring.append(frame)
         if not kept:
-            self.drops["ring"] += 1
+            self.drop("ring")
         self.frames += 1
         self.bytes += len(data)
-        self._arrived = self._now()
-        self._arrivals.append(self._arrived)
+        self._pace.arrived(self._now())
         self._tell(
             events.FrameIngested(
                 camera_id=self.camera_id,
@@ -148,8 +152,9 @@ class Feed:
 
     def show(self, frame: Frame, picture: Picture | None) -> None:
         """Make a frame the newest one; call before `connected` and for each good picture."""
-        captured = self._now() - max(0.0, self._clock() - frame.timestamp)
-        self.newest = Newest(frame, picture, captured)
+        now = self._now()
+        self._shown.arrived(now)
+        self.newest = Newest(frame, picture, now - max(0.0, self._clock() - frame.timestamp))
 
     def watch(self, picture: Picture) -> None:
         """Look for motion in a picture, if one is due."""
@@ -187,7 +192,8 @@ class Feed:
             self.sessions += 1
             self._began = self._now()
         downtime = None if self._down_since is None else now - self._down_since
-        self._set(State(True, ConnectedReason.CONNECTED, "", now))
+        since = now if fresh else self.state.since
+        self._set(State(True, ConnectedReason.CONNECTED, "", since))
         if fresh:
             self._tell(
                 events.CameraConnected(
@@ -200,6 +206,12 @@ class Feed:
                 )
             )
 
+    def skip(self, reason: str) -> None:
+        """A frame came that is not taken: what follows does not continue the last group."""
+        self.drop(reason)
+        with self._lock:
+            self._ring.cut()
+
     def disconnected(self, failure: Failure | ConnectedReason, message: str) -> None:
         """A session ended, never began, or was ended by us, which is no failure."""
         now = self._clock()
@@ -208,7 +220,6 @@ class Feed:
             self.disconnects[failure] += 1
         with self._lock:
             self._ring.cut()
-        self._arrivals.clear()
         self._watch_anew()
         if was_connected:
             self._down_since = now
@@ -248,32 +259,28 @@ class Feed:
             return self._ring.bytes, self._ring.seconds
 
     @property
-    def interval(self) -> float:
-        """Mean time between the last frames in seconds; 0 while unknown."""
-        arrivals = tuple(self._arrivals)
-        return (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1) if len(arrivals) > 1 else 0.0
-
-    @property
     def silence(self) -> float:
         """Seconds since the last frame came."""
-        return self._now() - self._arrived
+        return self._now() - self._pace.last
 
     @property
     def uptime(self) -> float:
         """Seconds for which the session has brought frames; 0 before the first picture."""
-        return max(0.0, self._arrived - self._began) if self.state.connected else 0.0
+        return max(0.0, self._pace.last - self._began) if self.state.connected else 0.0
 
     @property
     def patience(self) -> float:
-        """Seconds of silence that are too much: what is set, or five frame intervals."""
-        return max(self._patience, PATIENCE_INTERVALS * self.interval)
+        """Seconds without a frame that are too much: what is set, or five frame intervals."""
+        return max(self._patience, PATIENCE_INTERVALS * self._pace.interval)
 
-    def fps(self, now: float) -> float:
-        """Frames a second over the last ones, at monotonic time `now`."""
-        arrivals = [at for at in tuple(self._arrivals) if at > now - _RATE_SECONDS]
-        if len(arrivals) < 2 or now - arrivals[-1] > 5 * self.interval + 1:  # noqa: PLR2004 - a rate needs two
-            return 0.0
-        return (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-3)
+    @property
+    def fresh_seconds(self) -> float:
+        """Age up to which a picture is live: as `patience`, by the pace of pictures."""
+        return max(self._patience, PATIENCE_INTERVALS * self._shown.interval)
+
+    def drop(self, reason: str) -> None:
+        """Count a frame that is not used; the worker tells of it, folded."""
+        self.drops[reason] += 1
 
     @property
     def moving(self) -> bool:
@@ -291,7 +298,7 @@ class Feed:
             connected=state.connected,
             reason=state.reason,
             message=state.message,
-            fps=round(self.fps(now), 2),
+            fps=round(self._pace.fps(now), 2),
             frame_age_seconds=None if newest is None else round(now - newest.captured, 3),
             last_frame=None if newest is None else newest.frame.timestamp,
             width=size[0] if size else None,

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_SIDE: Final = 16_384
-MAX_PIXELS: Final = 64_000_000
+MAX_PIXELS: Final = 34_000_000  # 8K: beyond it is no camera but a bomb
 MIN_SIDE: Final = 16
+MAX_SCANS: Final = 20  # a progressive picture has some ten, and one in its thumbnail
 
 _SOI: Final = b"\xff\xd8"
 _EOI: Final = b"\xff\xd9"
+_SCAN: Final = b"\xff\xda"  # within coded data FF is always followed by 00, so this is exact
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM, RST: no length follows
 _BASELINE: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive: Huffman
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -42,6 +44,8 @@ def parse(data: bytes) -> Header:
     if not data.startswith(_SOI):
         raise NotJpeg("does not begin as a JPEG (FF D8)")
     header = _scan(data)
+    if data.count(_SCAN) > MAX_SCANS:
+        raise NotJpeg(f"has more than {MAX_SCANS} scans: each costs as much as a whole picture")
     if _EOI not in data[-_TAIL:]:
         raise NotJpeg("is cut short: no end marker (FF D9)")
     return header

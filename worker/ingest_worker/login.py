@@ -1,4 +1,4 @@
-"""What a session needs of Secrets: read when it starts, kept nowhere.
+"""What a session needs of Secrets: read when it starts, kept only in memory.
 
 A certificate authority is public, and FFmpeg wants it as a file; so that, and only that, is written
 to a private temporary directory.
@@ -9,6 +9,7 @@ import functools
 import hashlib
 import ssl
 import tempfile
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -75,14 +76,23 @@ class Logins:
         if reference is None:
             return system_authorities()
         pem = await self._read(reference.name, reference.key)
-        return await asyncio.to_thread(self._write, pem.encode())
+        try:
+            return await asyncio.to_thread(self._write, pem.encode())
+        except OSError as error:
+            text = "the certificate authority could not be written to a temporary file"
+            raise CaptureError(Failure.UNREACHABLE, text) from error
 
     def _write(self, pem: bytes) -> str:
-        if self._authorities is None:
-            self._authorities = tempfile.TemporaryDirectory(prefix="camera-ingest-ca-")
+        """A file with exactly these bytes; its directory may have been reaped meanwhile."""
+        if self._authorities is None or not Path(self._authorities.name).is_dir():
+            self._authorities = tempfile.TemporaryDirectory(
+                prefix="camera-ingest-ca-", ignore_cleanup_errors=True
+            )
         path = Path(self._authorities.name, hashlib.sha256(pem).hexdigest() + ".pem")
         if not path.exists():
-            path.write_bytes(pem)
+            unfinished = path.with_suffix(f".{threading.get_ident()}")
+            unfinished.write_bytes(pem)
+            unfinished.rename(path)
         return str(path)
 
     async def _read(self, name: str, key: str) -> str:

@@ -66,7 +66,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class MotionEvent:
     """Whether motion goes on, and what it takes to begin and to end it. Times are seconds."""
 
     recent: tuple[bool, ...] = ()
@@ -77,15 +77,15 @@ class Event:
     def seconds(self) -> float | None:
         return None if self.began is None else self.last - self.began
 
-    def seen(self, now: float, cooldown: float, *, found: bool) -> "Event":
+    def seen(self, now: float, cooldown: float, *, found: bool) -> "MotionEvent":
         """The event after one more analysed frame, with or without a region in it."""
         recent = (*self.recent, found)[-BEGIN_WINDOW:]
         if self.began is None:
             began = now if sum(recent) >= BEGIN_FRAMES else None
-            return Event(recent, began, now)
+            return MotionEvent(recent, began, now)
         if not found and now - self.last >= cooldown:
-            return Event()
-        return Event(recent, self.began, now if found else self.last)
+            return MotionEvent()
+        return MotionEvent(recent, self.began, now if found else self.last)
 
 
 def threshold(sensitivity: int) -> tuple[float, float]:
@@ -125,7 +125,7 @@ class Detector:
         self._config = config
         self._factor, self._floor = threshold(config.sensitivity)
         self._view: _View | None = None
-        self._event = Event()
+        self._event = MotionEvent()
         self._now = 0.0
         self._last, self._interval = math.nan, math.nan
 
@@ -135,7 +135,7 @@ class Detector:
 
     def finish(self) -> float | None:
         """The stream ends here: seconds of the motion that went on, if any did."""
-        seconds, self._event, self._view = self._event.seconds, Event(), None
+        seconds, self._event, self._view = self._event.seconds, MotionEvent(), None
         return seconds
 
     def step(self, luma: Plane, timestamp: float) -> Observation:

@@ -8,9 +8,10 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from msgspec import Struct
+from prometheus_client import CollectorRegistry
 
 from ingest_core.errors import CaptureError, Failure
 from ingest_core.model import (
@@ -24,13 +25,14 @@ from ingest_core.model import (
     RtspSource,
     Source,
 )
+from ingest_worker.capture import Captured, capture
+from ingest_worker.connects import Connects, Line
 from ingest_worker.feed import Feed
+from ingest_worker.metrics import WorkerMetrics
 from ingest_worker.render import AvDecoder
 from ingest_worker.ring import Frame
-from ingest_worker.rtsp import Session, Target
+from ingest_worker.rtsp import Target
 from ingest_worker.stamp import StreamClock
-
-T = TypeVar("T")
 
 ADVICE: Final = {
     Failure.UNREACHABLE: "Check the address and the port, that the camera is up, and that no "
@@ -56,6 +58,8 @@ _OVERHEAD_SECONDS: Final = (
     0.0006  # of a frame besides decoding: reading, motion, events; see bench/
 )
 _SMALLEST_WEIGHT: Final = 5
+_KEYFRAME_SECONDS: Final = 20.0  # that a second keyframe is waited for beyond what was asked
+_LOOK_SECONDS: Final = 0.1
 
 
 class Findings(Struct, frozen=True, kw_only=True):
@@ -129,32 +133,32 @@ def findings(
 
 
 async def probe(target: Target, seconds: float) -> Findings:
-    """Run one session for `seconds` after its first picture.
+    """Run one session for `seconds` after its first picture, or until the second keyframe.
 
     Raises:
-        CaptureError: There was no picture; or the session ended with fewer than two frames.
+        CaptureError: There was no picture; or the session ended before the second frame.
     """
-    loop = asyncio.get_running_loop()
-    feed = _feed(target)
-    showed: asyncio.Future[None] = loop.create_future()
-    over: asyncio.Future[CaptureError] = loop.create_future()
-    either: set[asyncio.Future[Any]] = {showed, over}
-    session = Session(
-        target,
-        feed,
-        StreamClock(),
-        showed=lambda: _tell(showed, None),
-        ended=lambda error: _tell(over, error),
-    )
-    session.start()
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.wait([over], timeout=seconds if session.first is not None else 0)
-    ended = over.result() if over.done() else None
-    session.stop()
-    await asyncio.wait([over], timeout=1)
+    began = time.monotonic()
+    first: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    feed = _feed(target, first)
+    session = asyncio.create_task(_session(target, feed), name="probe")
+    try:
+        either: set[asyncio.Future[Any]] = {session, first}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        until = time.monotonic() + seconds
+        latest = until + _KEYFRAME_SECONDS
+        while not session.done() and time.monotonic() < (until if _keyframes(feed) else latest):
+            await asyncio.wait([session], timeout=_LOOK_SECONDS)
+    finally:
+        session.cancel()
+        ended = (await asyncio.gather(session, return_exceptions=True))[0]
     frames = feed.held()
-    if session.first is None or feed.size is None or not frames:
-        raise ended or CaptureError(Failure.STALLED, "no keyframe came")
+    if feed.size is None or len(frames) < 2:  # noqa: PLR2004 - a rate needs two
+        raise (
+            ended
+            if isinstance(ended, CaptureError)
+            else CaptureError(Failure.STALLED, "no keyframe came")
+        )
     decode_seconds, profile = await asyncio.to_thread(_decode, frames)
     return findings(
         frames,
@@ -162,13 +166,31 @@ async def probe(target: Target, seconds: float) -> Findings:
         size=feed.size,
         profile=profile,
         decode_seconds=decode_seconds,
-        first=session.first,
+        first=first.result() - began,
         errors=feed.decode_errors,
     )
 
 
-def _tell(future: asyncio.Future[T], value: T) -> None:
-    future.get_loop().call_soon_threadsafe(future.set_result, value)
+async def _session(target: Target, feed: Feed) -> None:
+    """The very session of a worker, once."""
+
+    async def read_target() -> Target:
+        return target
+
+    camera = Captured(
+        feed=feed,
+        read_target=read_target,
+        connects=Connects(),
+        line=Line(),
+        metrics=WorkerMetrics(CollectorRegistry(), tuple),
+        nudged=asyncio.Event(),
+    )
+    await capture(camera, target, StreamClock(), failures=0)
+
+
+def _keyframes(feed: Feed) -> bool:
+    """Have two come?"""
+    return sum(frame.keyframe for frame in feed.held()) > 1
 
 
 def _decode(frames: Sequence[Frame]) -> tuple[float, str | None]:
@@ -180,7 +202,8 @@ def _decode(frames: Sequence[Frame]) -> tuple[float, str | None]:
     return (time.thread_time() - began) / len(frames), decoder.profile
 
 
-def _feed(target: Target) -> Feed:
+def _feed(target: Target, first: asyncio.Future[float]) -> Feed:
+    """A feed that tells of its first picture."""
     spec = CameraSpec(
         source=Source(rtsp=RtspSource(url=target.url)),
         motion=Motion(enabled=False),
@@ -188,4 +211,15 @@ def _feed(target: Target) -> Feed:
     )
     status = CameraStatus(assignment=Assignment(worker="probe", epoch=1))
     camera = Camera(metadata=Metadata(name="probe"), spec=spec, status=status)
-    return Feed(camera, worker="probe", incarnation=0, offer=lambda _: None, changed=lambda: None)
+    loop = first.get_loop()
+
+    def settle(now: float) -> None:
+        if not first.done():
+            first.set_result(now)
+
+    def changed() -> None:
+        if feed.state.connected and not loop.is_closed():
+            loop.call_soon_threadsafe(settle, time.monotonic())
+
+    feed = Feed(camera, worker="probe", incarnation=0, offer=lambda _: None, changed=changed)
+    return feed

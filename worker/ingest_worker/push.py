@@ -9,31 +9,31 @@ import asyncio
 import contextlib
 import hmac
 import time
+import zlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Never
 
-from ingest_core.errors import CaptureError, Failure, PushRefused
+import structlog
+
+from ingest_core.errors import CaptureError, Failure, NotCaptured, PushRefused
 from ingest_core.model import ConnectedReason, PushSource
 from ingest_worker import jpeg, render
 from ingest_worker.feed import Feed
 from ingest_worker.ring import JPEG
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+MAX_BODIES: Final = 4  # of one camera that are read at once
 CLOCK_SECONDS: Final = 5.0  # by which a device's clock may be off and still be believed
 _ANALYSED_WIDTH: Final = 320
 _REMEMBERED: Final = 256  # timestamps that are known again
 _CHECK_SECONDS: Final = 1.0
 _TOKEN_SECONDS: Final = 30.0  # after which the token is read again, as nobody tells of Secrets
 
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """The answer to a push: the frame's number, and whether it had been taken before."""
-
-    sequence: int
-    again: bool
+_Key = tuple[float, int]
 
 
 class Push:
@@ -56,9 +56,11 @@ class Push:
         self._now = now
         self._tokens = float(source.max_fps)
         self._filled = now()
-        self._known: OrderedDict[float, int] = OrderedDict()
+        self._known: OrderedDict[_Key, int] = OrderedDict()
         self._newest = feed.newest.frame.timestamp if feed.newest else 0.0
         self._looking = False
+        self._reading = 0
+        self._closed = False
 
     @property
     def max_bytes(self) -> int:
@@ -78,12 +80,32 @@ class Push:
         self._tokens = min(rate, self._tokens + (now - self._filled) * rate)
         self._filled = now
         if self._tokens < 1:
-            self._feed.drops["rate"] += 1
+            self._feed.drop("rate")
             raise PushRefused(429, f"more than {rate} frames a second (maxFPS)", retry_after=1)
         self._tokens -= 1
 
-    def take(self, data: bytes, claimed: float | None) -> Pushed:
-        """Take a frame in.
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold one of the few places in which a body may be read, as bodies cost memory.
+
+        Raises:
+            PushRefused: 429: so many are being read already.
+        """
+        if self._reading >= MAX_BODIES:
+            self._feed.drop("rate")
+            raise PushRefused(429, f"{MAX_BODIES} frames are being read already", retry_after=1)
+        self._reading += 1
+        try:
+            yield
+        finally:
+            self._reading -= 1
+
+    def close(self) -> None:
+        """Take nothing more, be it half read."""
+        self._closed = True
+
+    def take(self, data: bytes, claimed: float | None) -> int:
+        """Take a frame in; its number, which for a timestamp that is known is the old one.
 
         Args:
             data: The whole body.
@@ -92,40 +114,56 @@ class Push:
 
         Raises:
             PushRefused: 413 too big, 422 no JPEG within bounds, or older than one already taken.
+            NotCaptured: The camera went away while the body was read.
         """
+        if self._closed:
+            raise NotCaptured(self._feed.camera_id)
         if len(data) > self.max_bytes:
-            self._feed.drops["oversized"] += 1
+            self._feed.drop("oversized")
             raise PushRefused(413, f"the frame has more than {self.max_bytes} bytes")
-        if claimed is not None and (sequence := self._known.get(claimed)) is not None:
-            return Pushed(sequence, again=True)
+        key = self._key(data, claimed)
+        if key is not None and (sequence := self._known.get(key)) is not None:
+            self._feed.drop("repeated")
+            return sequence
         try:
             header = jpeg.parse(data)
         except jpeg.NotJpeg as error:
-            self._feed.drops["invalid"] += 1
+            self._feed.drop("invalid")
             raise PushRefused(422, f"the frame {error}") from None
         timestamp = self._timestamp(claimed)
         frame = self._feed.take(data, keyframe=True, timestamp=timestamp, codec=JPEG)
         self._feed.show(frame, None)
         self._feed.connected(JPEG, (header.width, header.height))
-        if claimed is not None:
-            self._known[claimed] = frame.sequence
+        if key is not None:
+            self._known[key] = frame.sequence
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         self._look(data, timestamp, header)
-        return Pushed(frame.sequence, again=False)
+        return frame.sequence
 
     def _is_token(self, bearer: str) -> bool:
         return self.token is not None and hmac.compare_digest(
             self.token.encode(), bearer.encode(errors="surrogateescape")
         )
 
+    def _key(self, data: bytes, claimed: float | None) -> _Key | None:
+        """By what a frame is known again; a clock that is wrong may also stand, and tells less."""
+        if claimed is None:
+            return None
+        return claimed, 0 if self._believes(claimed) else zlib.crc32(data)
+
+    def _believes(self, claimed: float) -> bool:
+        return abs(claimed - self._clock()) <= CLOCK_SECONDS
+
     def _timestamp(self, claimed: float | None) -> float:
         arrived = self._clock()
-        believed = claimed is not None and abs(claimed - arrived) <= CLOCK_SECONDS
+        if self._newest > arrived + CLOCK_SECONDS:  # the clock of this machine was set back
+            self._newest = 0.0
+        believed = claimed is not None and self._believes(claimed)
         timestamp = claimed if claimed is not None and believed else arrived
         if timestamp <= self._newest:
             if believed:
-                self._feed.drops["late"] += 1
+                self._feed.drop("late")
                 raise PushRefused(422, "timestamp: must be later than that of the last frame")
             timestamp = self._newest + 1e-6
         self._newest = timestamp
@@ -177,6 +215,10 @@ async def supervise(
             except CaptureError as error:
                 push.token = None
                 feed.say(error.failure, str(error))
+            except Exception:  # the one blanket except: a bug here must not stop a sibling
+                log.exception("push_crashed")
+                push.token = None
+                feed.say(Failure.CRASHED, "a bug of Camera Ingest; the log has it")
         if feed.state.connected and feed.silence > feed.patience:
             feed.disconnected(Failure.STALLED, "the device stopped pushing frames")
         with contextlib.suppress(TimeoutError):

@@ -20,11 +20,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from ingest_core.errors import FrameUndecodable
+from ingest_worker.jpeg import MAX_PIXELS
 from ingest_worker.picture import Picture
 from ingest_worker.ring import Codec, Frame
 
 DECODABLE: Final = ("h264", "hevc", "mjpeg")
-MAX_PIXELS: Final = 34_000_000  # of a picture, 8K: beyond it is no camera but a bomb
 _IN_FLIGHT: Final = 64  # frames that a decoder may hold back; 16 is H.264's own limit
 
 

@@ -21,6 +21,7 @@ from ingest_worker.feed import Feed, Newest
 from ingest_worker.ring import Frame
 
 MAX_WAITING: Final = 64
+MAX_OLDER_WAITING: Final = 8
 _KEPT: Final = 4  # variants of a camera
 DEFAULT_QUALITY: Final = 80
 
@@ -42,13 +43,47 @@ _Job = asyncio.Future[bytes]
 _Key = tuple[int, Variant]
 
 
-class Renderer:
-    """Owner of the jobs that run and of the JPEGs that are kept. On the event loop."""
+class _Lane:
+    """Jobs of one kind: so many wait for these threads, and no more."""
 
-    def __init__(self, executor: Executor, seconds: Histogram) -> None:
+    def __init__(self, executor: Executor, most: int, seconds: Histogram) -> None:
         self._executor = executor
+        self._most = most
         self._seconds = seconds
         self._waiting = 0
+
+    def start(self, make: Callable[[], bytes]) -> _Job:
+        """Make it in a thread.
+
+        Raises:
+            FrameUnavailable: Too many wait already.
+        """
+        if self._waiting >= self._most:
+            raise FrameUnavailable("too many pictures are being made", retry_after=1)
+        self._waiting += 1
+        began = time.perf_counter()
+        job = asyncio.get_running_loop().run_in_executor(self._executor, make)
+
+        def done(_: _Job) -> None:
+            self._waiting -= 1
+            self._seconds.observe(time.perf_counter() - began)
+
+        job.add_done_callback(done)
+        return job
+
+
+class Renderer:
+    """Owner of the jobs that run and of the JPEGs that are kept. On the event loop.
+
+    Args:
+        newest: Threads for newest frames, one JPEG each.
+        older: Threads for older ones, which cost decoding a group: they never delay the newest.
+        seconds: Observes each job, waiting included.
+    """
+
+    def __init__(self, newest: Executor, older: Executor, seconds: Histogram) -> None:
+        self._newest = _Lane(newest, MAX_WAITING, seconds)
+        self._older = _Lane(older, MAX_OLDER_WAITING, seconds)
         self._kept: WeakKeyDictionary[Feed, OrderedDict[_Key, _Job]] = WeakKeyDictionary()
 
     async def newest(self, feed: Feed, newest: Newest, variant: Variant) -> bytes:
@@ -62,13 +97,15 @@ class Renderer:
         if _as_sent(frame, variant, feed.size):
             return frame.data
         if picture is None:
-            return await self._once(feed, frame, variant, lambda: _from_jpeg(frame, variant))
+            return await self._once(
+                self._newest, feed, frame, variant, lambda: _from_jpeg(frame, variant)
+            )
 
         def encode() -> bytes:
             width = min(variant.width or picture.size[0], picture.size[0])
             return render.jpeg(picture, width, variant.quality or DEFAULT_QUALITY)
 
-        return await self._once(feed, frame, variant, encode)
+        return await self._once(self._newest, feed, frame, variant, encode)
 
     async def older(self, feed: Feed, group: tuple[Frame, ...], variant: Variant) -> bytes:
         """The last frame of a group as JPEG, decoded from its keyframe; raises as `newest`."""
@@ -81,35 +118,21 @@ class Renderer:
             width = min(variant.width or picture.size[0], picture.size[0])
             return render.jpeg(picture, width, variant.quality or DEFAULT_QUALITY)
 
-        return await self._once(feed, frame, variant, decode)
+        return await self._once(self._older, feed, frame, variant, decode)
 
     async def _once(
-        self, feed: Feed, frame: Frame, variant: Variant, make: Callable[[], bytes]
+        self, lane: _Lane, feed: Feed, frame: Frame, variant: Variant, make: Callable[[], bytes]
     ) -> bytes:
         kept = self._kept.setdefault(feed, OrderedDict())
         key = (frame.sequence, variant)
         job = kept.get(key)
         if job is None:
-            job = self._start(make)
+            job = lane.start(make)
             kept[key] = job
             job.add_done_callback(lambda done: _forget_failed(kept, key, done))
             while len(kept) > _KEPT:
                 kept.popitem(last=False)
         return await asyncio.shield(job)
-
-    def _start(self, make: Callable[[], bytes]) -> _Job:
-        if self._waiting >= MAX_WAITING:
-            raise FrameUnavailable("too many pictures are being made", retry_after=1)
-        self._waiting += 1
-        began = time.perf_counter()
-        job = asyncio.get_running_loop().run_in_executor(self._executor, make)
-
-        def done(_: _Job) -> None:
-            self._waiting -= 1
-            self._seconds.observe(time.perf_counter() - began)
-
-        job.add_done_callback(done)
-        return job
 
 
 def _as_sent(frame: Frame, variant: Variant, size: tuple[int, int] | None) -> bool:

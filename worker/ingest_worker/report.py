@@ -35,7 +35,6 @@ def conditions(state: State, generation: int) -> tuple[Condition, Condition]:
             status="Unknown" if unknown and type_ == model.CONNECTED else status,
             reason=state.reason.value,
             message=state.message,
-            last_transition_time=rfc3339(state.since),
             observed_generation=generation,
         )
 
@@ -80,14 +79,14 @@ class Reporter:
         self._worker = worker
         self._captured = captured
         self._draw = draw
-        self._pending: set[str] = set()
+        self._pending: dict[str, None] = {}  # a set that keeps its order
         self._told: dict[str, Transition] = {}
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     def changed(self, name: str) -> None:
         """Note, from any thread, that a camera must be reported."""
-        self._pending.add(name)
+        self._pending[name] = None
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -98,11 +97,12 @@ class Reporter:
             await asyncio.sleep(DEBOUNCE_SECONDS * (0.5 + self._draw()))
             self._wake.clear()
             while self._pending:
-                name = self._pending.pop()
+                name = next(iter(self._pending))
+                del self._pending[name]
                 try:
                     await self._report(name)
                 except RegistryUnavailable:
-                    self._pending.add(name)
+                    self._pending[name] = None  # behind the others, which may fare better
                     log.warning("report_delayed", cameras=len(self._pending))
                     await asyncio.sleep(RETRY_SECONDS * (0.5 + self._draw()))
 

@@ -63,9 +63,12 @@ class Ring:
         """Take a frame in; False when it was not kept.
 
         A frame that has no keyframe before it is not kept, nor is what follows when one group alone
-        is larger than the ring: it is let go whole, and the next keyframe begins anew.
+        is larger than the ring: it is let go whole, and the next keyframe begins anew. A frame that
+        is older than the last one means that the clock was set back; then the ring begins anew.
         """
         cost = len(frame.data) + FRAME_OVERHEAD
+        if self._groups and frame.timestamp < self._groups[-1][-1].timestamp:
+            self.clear()  # the clock was set back: what is later than now could never be evicted
         if frame.keyframe:
             self._groups.append([])
             self._group_bytes.append(0)
@@ -77,6 +80,12 @@ class Ring:
         self.bytes += cost
         self._evict(frame.timestamp)
         return self._open
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._groups.clear()
+        self._group_bytes.clear()
+        self.bytes, self._open = 0, False
 
     def cut(self) -> None:
         """A session ended: what comes next does not continue the last group."""

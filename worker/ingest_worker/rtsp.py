@@ -4,23 +4,19 @@ FFmpeg's demuxer is told to speak RTSP and its transports and nothing else, what
 answers. Its errors carry the whole URL, login included, so none leaves this module: they are mapped
 by type, and what is raised instead is not chained to them.
 
-PyAV asks `time.monotonic` in its interrupt callback, while FFmpeg waits (some ten times a second).
-That question is answered here, per thread: it is the only way to end a session that waits for a
-camera, and it makes deadlines hold whatever the camera does. If PyAV stopped asking, test_rtsp.py
-would fail.
+PyAV's clock is replaced by a Deadline: the only way to end a session that waits for a camera, and
+it makes deadlines hold whatever the camera does. If PyAV stopped asking, test_rtsp.py would fail.
 
 FFmpeg puts an access unit together for as long as its end does not come, and has no bound of its
 own but this one, for which PyAV has no name: see test_hostile.py.
 """
 
-import contextlib
 import ctypes
 import errno
-import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +30,7 @@ from av.video.stream import VideoStream
 from ingest_core.credentials import Credentials, join_userinfo
 from ingest_core.errors import CaptureError, Failure, FrameUndecodable
 from ingest_core.model import Decode
+from ingest_worker.deadline import Deadline
 from ingest_worker.feed import Feed
 from ingest_worker.picture import Decoder
 from ingest_worker.render import DECODABLE, AvDecoder
@@ -44,9 +41,8 @@ MAX_PACKET: Final = 16 * 1024 * 1024  # bytes of one access unit: beyond it the 
 
 _MAX_ALLOCATION: Final = 104 * 1024 * 1024  # bytes; the largest picture (render) in RGB
 
-_LEAP: Final = 10.0  # s on PyAV's clock, more than any timeout on it
-_TIMEOUT: Final = 1.0
-_FAREWELL: Final = 0.2  # s to tell the camera that the session is over
+_TIMEOUT: Final = 1.0  # s on PyAV's clock, which is a Deadline's
+_UDP_BUFFER: Final = 2 * 1024 * 1024  # bytes: a keyframe comes in one burst
 _PROTOCOLS: Final = "rtsp,rtsps,rtp,udp,tcp,tls"
 _FAILURES: Final[tuple[tuple[type[Exception], Failure, str], ...]] = (
     (av.error.HTTPUnauthorizedError, Failure.AUTHENTICATION_FAILED, "the camera refused the login"),
@@ -104,49 +100,6 @@ class Target:
     decode: Decode
 
 
-class Deadline:
-    """When the session of a thread must end. Written by its thread; `stop` by any."""
-
-    _of_thread: Final = threading.local()
-
-    def __init__(self, seconds: float) -> None:
-        self.at = time.monotonic() + seconds
-        self.stopped = False
-        self._leaps = 0
-        self._farewell = 0.0
-
-    @property
-    def over(self) -> bool:
-        return self.stopped or time.monotonic() > self.at
-
-    @contextlib.contextmanager
-    def governs(self) -> Iterator[None]:
-        """Answer PyAV's questions of this thread."""
-        self._of_thread.deadline = self
-        try:
-            yield
-        finally:
-            del self._of_thread.deadline
-
-    @classmethod
-    def monotonic(cls) -> float:
-        """A clock for PyAV: it stands still until the deadline is over, then leaps at each look."""
-        deadline: Deadline | None = getattr(cls._of_thread, "deadline", None)
-        return time.monotonic() if deadline is None else deadline.answer()
-
-    def farewell(self) -> None:
-        """Let a session that must end say so: a camera which is not told counts it on."""
-        self._farewell = time.monotonic() + _FAREWELL
-
-    def answer(self) -> float:
-        """Seconds on that clock."""
-        if self.over:
-            if time.monotonic() < self._farewell:
-                return math.nan  # neither before nor after a timeout: it interrupts nothing
-            self._leaps += 1
-        return _LEAP * self._leaps
-
-
 av.container.core.time = Deadline  # type: ignore[attr-defined] # see the module's docstring
 ctypes.CDLL(av.container.core.__file__).av_max_alloc(ctypes.c_size_t(_MAX_ALLOCATION))
 
@@ -192,8 +145,8 @@ class Session:
 
     def timed_out(self) -> CaptureError:
         """What it means that the deadline is over."""
-        if self._undecoded:
-            lost = f"{self._undecoded} frames came and none could be decoded"
+        if self._undecoded and self._feed.silence < self._feed.patience:
+            lost = f"of the last {self._undecoded} frames none could be decoded"
             return CaptureError(Failure.DECODE_FAILED, lost)
         if self.first is not None:
             return CaptureError(Failure.STALLED, "the camera stopped sending frames")
@@ -222,7 +175,7 @@ class Session:
             self._read(container, stream)
         except CaptureError as error:
             failed = error
-        except (OSError, ValueError, av.error.FFmpegError) as error:
+        except av.error.FFmpegError as error:
             failed = explain(error)
         finally:
             over = self.deadline.over
@@ -249,23 +202,27 @@ class Session:
             options["tls_verify"] = "1" if target.verify else "0"
             if target.verify and target.ca_file is not None:
                 options["ca_file"] = target.ca_file
+        if target.transport == "UDP":
+            options["buffer_size"] = str(_UDP_BUFFER)
         try:
             url = join_userinfo(target.url, target.credentials)
         except ValueError as error:
             raise CaptureError(Failure.AUTHENTICATION_FAILED, str(error)) from error
-        return av.open(
-            url,
-            format="rtsp",
-            options=options,
-            timeout=(_TIMEOUT, _TIMEOUT),
-            metadata_errors="replace",
-        )
+        try:
+            return av.open(
+                url,
+                format="rtsp",
+                options=options,
+                timeout=(_TIMEOUT, _TIMEOUT),
+                metadata_errors="replace",
+            )
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise explain(error) from None  # its text is the URL
 
     def _read(self, container: InputContainer, stream: VideoStream) -> None:
         name = stream.codec_context.name
         extradata = stream.codec_context.extradata or b""
-        codec = Codec(name, bytes(extradata))
-        decoder = self._decoder(codec)
+        codec, decoder = _decoder(Codec(name, bytes(extradata)))
         time_base = float(stream.time_base or 0)
         self._clock.begin()
         held_back = name != "mjpeg"
@@ -280,13 +237,6 @@ class Session:
                 self._packet(packet, decoder, codec, self._stamp(packet, time_base, arrival))
             before = now
 
-    def _decoder(self, codec: Codec) -> Decoder:
-        try:
-            return AvDecoder(codec)
-        except FrameUndecodable:
-            # parameter sets of an SDP may be garbage; those in the stream may still be good
-            return AvDecoder(Codec(codec.name))
-
     def _stamp(self, packet: "Packet[VideoStream]", time_base: float, arrival: float) -> float:
         ticks = packet.dts  # never pts, which with B-frames is another clock
         return self._clock.stamp(None if ticks is None else ticks * time_base, arrival)
@@ -296,17 +246,20 @@ class Session:
     ) -> None:
         feed, target = self._feed, self._target
         if packet.size > MAX_PACKET:
-            feed.drops["oversized"] += 1
+            feed.skip("oversized")
             return
         frame = feed.take(
             bytes(packet), keyframe=packet.is_keyframe, timestamp=timestamp, codec=codec
         )
         if target.decode is Decode.KEYFRAMES and not frame.keyframe:
-            self._alive()
+            if not self._undecoded:
+                self._alive()
             return
         self._undecoded += 1
         errors = decoder.errors
         for picture in decoder.decode(frame):
+            if self.deadline.stopped:  # it took so long that the feed may be another session's
+                return
             feed.show(picture.frame, picture)
             feed.connected(codec, picture.size)
             if self.first is None:
@@ -337,6 +290,15 @@ def explain(error: Exception) -> CaptureError:
     if isinstance(error, OSError) and isinstance(number, int) and 0 < number < 4096:  # noqa: PLR2004 - the kernel's errors end there
         return CaptureError(Failure.UNREACHABLE, os.strerror(number))
     return CaptureError(Failure.UNREACHABLE, f"the session failed ({type(error).__name__})")
+
+
+def _decoder(codec: Codec) -> tuple[Codec, Decoder]:
+    """A decoder, and the codec that it takes: parameter sets of an SDP may be garbage."""
+    try:
+        return codec, AvDecoder(codec)
+    except FrameUndecodable:
+        bare = Codec(codec.name)
+        return bare, AvDecoder(bare)
 
 
 def _video(container: InputContainer) -> VideoStream:

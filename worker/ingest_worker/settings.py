@@ -14,6 +14,3 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     connects: Annotated[
         int, Meta(ge=1, le=1000, description="Sessions that may connect at once.")
     ] = 32
-    redis_url: Annotated[
-        str | None, Meta(description="Where events go; none: nowhere. See docs/design/events.md.")
-    ] = None

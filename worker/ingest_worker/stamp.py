@@ -3,7 +3,8 @@
 Frames arrive late and in bursts, evenly spaced in stream time; a camera's clock may drift, jump,
 stop or run backwards. Of the offsets between both clocks the smallest is nearest to the truth (the
 minimum filter of RFC 5905 §10, "clock filter"), and it is let rise slowly, to follow a drift. The
-capture time never lies after the arrival, nor more than a second before it, and always grows.
+capture time never lies after the arrival, nor more than a second before it, and always grows, but
+where this machine's clock is set back by more than a second.
 """
 
 from typing import Final
@@ -33,6 +34,8 @@ class StreamClock:
             stream_time: The frame's time on the camera's own clock, seconds; None: it has none.
             arrival: Unix seconds at which it had arrived.
         """
+        if arrival < self._newest - _RESYNC:  # the clock of this machine was set back
+            self._newest, self._offset = 0.0, None
         captured = arrival if stream_time is None else self._correct(stream_time, arrival)
         self._newest = max(captured, self._newest + _STEP)
         return self._newest

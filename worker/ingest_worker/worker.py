@@ -18,9 +18,10 @@ from ingest_core.events import Event
 from ingest_core.live import Live
 from ingest_core.model import Camera, ConnectedReason
 from ingest_core.registry import WorkerRegistry
-from ingest_worker import capture, lag, push, roster
+from ingest_worker import capture, drops, lag, push, roster
 from ingest_worker.api import FrameApi
-from ingest_worker.capture import Captured, Connects
+from ingest_worker.capture import Captured
+from ingest_worker.connects import Connects, Line
 from ingest_worker.feed import Feed
 from ingest_worker.login import Logins
 from ingest_worker.metrics import WorkerMetrics
@@ -58,15 +59,18 @@ class Worker:
         self._offer = offer
         self._tasks = tasks
         self._executor = ThreadPoolExecutor(settings.render_threads, "render")
+        self._decoding = ThreadPoolExecutor(1, "older frames")
         self._connects = Connects(settings.connects)
         self._logins = Logins(registry)
         self._own: list[asyncio.Task[Any]] = []
         self._running: dict[str, Running] = {}
         self._feeds: dict[str, Feed] = {}
         self._pushes: dict[str, Push] = {}
+        self._lines: dict[str, Line] = {}
+        self.ready = False  # has it begun with the cameras that it has?
         self._metrics = WorkerMetrics(metrics, self._feeds.values)
         self._reporter = Reporter(registry, name, self._captured)
-        renderer = Renderer(self._executor, self._metrics.render)
+        renderer = Renderer(self._executor, self._decoding, self._metrics.render)
         self.api = FrameApi(self._feeds, self._pushes, renderer)
 
     def start(self) -> None:
@@ -75,6 +79,7 @@ class Worker:
             self._tasks.create_task(self._follow(), name="roster"),
             self._tasks.create_task(self._reporter.run(), name="reporter"),
             self._tasks.create_task(lag.watch(self._metrics.loop_lag), name="loop lag"),
+            self._tasks.create_task(drops.tell(self._feeds.values), name="drops"),
         ]
 
     async def stop(self) -> None:
@@ -86,7 +91,8 @@ class Worker:
         await asyncio.gather(*map(self._end, self._running))
         for feed in self._feeds.values():
             feed.disconnected(ConnectedReason.RELEASED, "the worker stopped")
-        self._executor.shutdown(cancel_futures=True)
+        for executor in (self._executor, self._decoding):
+            executor.shutdown(cancel_futures=True)
         self._logins.close()
 
     def live(self, cameras: Iterable[Camera]) -> Mapping[str, Live]:
@@ -103,6 +109,7 @@ class Worker:
                 for name in changed & self._running.keys():
                     self._running[name].nudged.set()
                 await self._apply()
+                self.ready = True
 
     async def _apply(self) -> None:
         """Make what runs equal to what is assigned."""
@@ -122,6 +129,9 @@ class Worker:
             self._begin(wanted[name])
         for name in difference.retune:
             self._feeds[name].retune(wanted[name])
+        for name in [name for name, line in self._lines.items() if line.free]:
+            if name not in wanted:
+                del self._lines[name]
         for name, one in self._running.items():
             if one.camera is not wanted[name]:
                 self._running[name] = Running(wanted[name], one.task, one.nudged)
@@ -174,6 +184,7 @@ class Worker:
             feed=feed,
             read_target=lambda: self._logins.target(rtsp, decode),
             connects=self._connects,
+            line=self._lines.setdefault(camera.name, Line()),
             metrics=self._metrics,
             nudged=nudged,
         )
@@ -181,7 +192,8 @@ class Worker:
 
     async def _end(self, name: str) -> None:
         """Stop capturing a camera; its feed stays."""
-        self._pushes.pop(name, None)
+        if (receiver := self._pushes.pop(name, None)) is not None:
+            receiver.close()
         task = self._running[name].task
         if task is not None:
             task.cancel()
