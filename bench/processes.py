@@ -74,6 +74,16 @@ class Child:
         return self.hear(type_)
 
 
+def busy(core: int) -> float:
+    """Seconds for which anything had this core since the machine began, the hypervisor included."""
+    for row in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = row.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _wait, *rest = map(int, ticks[:8])
+            return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+    raise BenchError(f"the kernel tells nothing of core {core}")
+
+
 @contextlib.contextmanager
 def running(
     command: Sequence[str],

@@ -1,6 +1,6 @@
 """A thousand reconnects of one camera: what they leave behind in threads, descriptors and memory.
 
-Run: `PYTHONPATH=. .venv/bin/python bench/reconnects.py` (35 s). The camera ends each session after
+Run: `PYTHONPATH=. .venv/bin/python bench/reconnects.py` (45 s). The camera ends each session after
 its first frame, and chance says that there is nothing to wait for.
 """
 
@@ -13,7 +13,7 @@ from ingest_simulator.simulator import Simulator
 from tests.fakes.captured_camera import CapturedCamera, capturing
 from tests.fakes.usage import usage
 
-RECONNECTS, WARM_UP = 1000, 1000  # the simulator remembers a thousand sessions
+RECONNECTS, WARM_UP = 1000, 1500  # by then ring, arenas and the simulator's memory are full
 CAMERA = SimulatedCamera(name="cam", width=160, height=96, fps=100, gop=10, clip_seconds=2)
 
 
@@ -32,8 +32,8 @@ async def main() -> None:
             after = usage()
     grown = (after.memory - before.memory) / 2**20
     print(
-        f"{RECONNECTS} reconnects in {took:.1f} s ({1000 * took / RECONNECTS:.1f} ms each): threads "
-        f"{before.threads} -> {after.threads}, descriptors {before.descriptors} -> "
+        f"{RECONNECTS} reconnects in {took:.1f} s ({1000 * took / RECONNECTS:.1f} ms each): "
+        f"threads {before.threads} -> {after.threads}, descriptors {before.descriptors} -> "
         f"{after.descriptors}, memory {grown:+.1f} MiB"
     )
     assert after.threads <= before.threads + 2

@@ -22,11 +22,14 @@ class Working:
 
     def add(self, urls: Sequence[str]) -> None:
         self.cameras += len(urls)
-        self.process.ask(urls, Seen)
+        self._ask(urls)
 
     def look(self) -> Seen:
         """What it saw since the last look."""
-        seen = self.process.ask([], Seen)
+        return self._ask([])
+
+    def _ask(self, urls: Sequence[str]) -> Seen:
+        seen = self.process.ask(urls, Seen)
         for name, times in seen.shown.items():
             self.shown[name] += times
         return seen

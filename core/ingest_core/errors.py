@@ -80,7 +80,9 @@ class SecretMissing(IngestError):
 
     def __init__(self, secret: str, key: str, reason: str | None = None) -> None:
         missing = f"has no key {key!r}, or does not exist"
-        super().__init__(f"secret {secret!r} " + (missing if reason is None else f"is refused: {reason}"))
+        super().__init__(
+            f"secret {secret!r} " + (missing if reason is None else f"is refused: {reason}")
+        )
 
 
 class RegistryInUse(IngestError):

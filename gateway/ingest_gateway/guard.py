@@ -31,7 +31,11 @@ def guard(*, local: bool) -> Middleware:
                 text="the Host of the request must be localhost or a loopback address, "
                 "which is all that is listened to"
             )
-        if request.method not in _SAFE and origin is not None and _place(origin) != (host or ""):
+        if (
+            request.method not in _SAFE
+            and origin is not None
+            and _place(origin) != (host or "").lower()
+        ):
             raise web.HTTPForbidden(text="a web page of another origin must not change anything")
         return await handler(request)
 

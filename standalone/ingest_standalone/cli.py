@@ -18,7 +18,7 @@ from ingest_standalone.settings import StandaloneSettings
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
-    parser = _parser()
+    parser = make_parser()
     given = parser.parse_args(arguments)
     try:
         return int(given.run(given))
@@ -49,7 +49,8 @@ def _only(error: Exception) -> Exception | None:
     return error
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The command's arguments, from which docs/reference/settings.md is made, too."""
     parser = argparse.ArgumentParser(
         prog="camera-ingest", description="IP cameras in; fresh frames, events and metrics out."
     )
@@ -70,7 +71,11 @@ def _parser() -> argparse.ArgumentParser:
         help="the same with simulated cameras, and a live table",
         description="See it work: simulated cameras, the standalone program, and a live table.",
     )
-    demo.add_argument("--listen", default="127.0.0.1:8000", help="HOST:PORT of the HTTP API")
+    demo.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="where the HTTP API is served (default 127.0.0.1:8000, or a free port if it is taken)",
+    )
     demo.add_argument("--seconds", type=float, help="end by itself after so long")
     demo.set_defaults(run=_demo)
 

@@ -5,12 +5,14 @@ Everything lives in one temporary directory and one process, and is gone after C
 """
 
 import asyncio
+import contextlib
+import math
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Never
 
@@ -23,6 +25,7 @@ from rich.table import Table
 
 from ingest_core import logs
 from ingest_core.credentials import Credentials, join_userinfo
+from ingest_core.http import Listen, parse_listen
 from ingest_core.live import Live
 from ingest_simulator import scenes
 from ingest_simulator.camera import Auth, Codec, SimulatedCamera
@@ -31,6 +34,7 @@ from ingest_simulator.simulator import Simulator
 from ingest_standalone.program import Running, running
 from ingest_standalone.settings import StandaloneSettings
 
+_LISTEN: Final = Listen("127.0.0.1", 8000)
 _LOGIN: Final = Credentials("viewer", "p@ss w/ord")
 _PUSHED: Final = "gate"
 _PUSH_FPS: Final = 4
@@ -70,44 +74,67 @@ CAMERAS: Final = (
 )
 
 
-async def run(listen: str, seconds: float | None) -> int:
-    """Run until Ctrl-C, or for so long; the exit status."""
+async def run(listen: str | None, seconds: float | None) -> int:
+    """Run until Ctrl-C, or for so long; the exit status.
+
+    Args:
+        listen: HOST:PORT of the HTTP API; None: the usual one, or a free port where it is taken.
+        seconds: After which it ends by itself.
+    """
     logs.configure("error", "console")
     console = Console()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        with tempfile.TemporaryDirectory(prefix="camera-ingest-demo-") as directory:
-            folder = Path(directory)
-            simulator = await stack.enter_async_context(Simulator(cache=folder / "clips"))
-            console.print("Drawing and encoding the simulated cameras (once, some seconds):")
-            for shown in CAMERAS:
-                began = time.monotonic()
-                await simulator.add(shown.camera)
-                if shown.fault is not None:
-                    simulator.fault(shown.camera.name, shown.fault)
-                took = time.monotonic() - began
-                console.print(
-                    f"  {shown.camera.name:8} {shown.about:10} {took:4.1f} s", highlight=False
-                )
-            console.print("Starting Redis and the standalone program …")
-            settings = StandaloneSettings(cameras=str(folder / "cameras"), listen=listen)
-            program = await stack.enter_async_context(running(settings))
-            base = f"http://{program.addresses[0]}"
-            await _add_cameras(base, simulator)
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            pushing = tasks.create_task(_push(base), name="push")
-            try:
-                _say_where(console, base, folder)
-                await _show(console, program, stop, seconds)
-            finally:
-                pushing.cancel()
-                console.print("Stopping …")
-            await stack.aclose()
+    address = _usual(console) if listen is None else parse_listen(listen)
+    stopped = loop.create_task(stop.wait(), name="stop")
+    demo = loop.create_task(_demo(console, address, seconds), name="demo")
+    await asyncio.wait({stopped, demo}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if demo.cancel():
+        console.print("Stopping …")
+    await asyncio.wait({demo})
+    if not demo.cancelled():
+        demo.result()
     console.print("Stopped; nothing is left behind.")
     return 0
+
+
+def _usual(console: Console, usual: Listen = _LISTEN) -> Listen:
+    try:
+        socket.create_server((usual.host, usual.port)).close()
+    except OSError:
+        console.print(f"{usual} is taken by another program, so the demo takes a free port.")
+        return replace(usual, port=0)
+    return usual
+
+
+async def _demo(console: Console, listen: Listen, seconds: float | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="camera-ingest-demo-") as directory:
+        folder = Path(directory)
+        async with Simulator(cache=folder / "clips") as simulator:
+            await _draw(console, simulator)
+            console.print("Starting Redis and the standalone program …")
+            settings = StandaloneSettings(cameras=str(folder / "cameras"), listen=str(listen))
+            async with running(settings) as program, asyncio.TaskGroup() as tasks:
+                base = f"http://{program.addresses[0]}"
+                await _add_cameras(base, simulator)
+                pushing = tasks.create_task(_push(base), name="push")
+                _say_where(console, base, folder)
+                await _show(console, program, seconds)
+                pushing.cancel()
+
+
+async def _draw(console: Console, simulator: Simulator) -> None:
+    console.print("Drawing and encoding the simulated cameras (once, some seconds):")
+    for shown in CAMERAS:
+        began = time.monotonic()
+        await simulator.add(shown.camera)
+        if shown.fault is not None:
+            simulator.fault(shown.camera.name, shown.fault)
+        took = time.monotonic() - began
+        console.print(f"  {shown.camera.name:8} {shown.about:10} {took:4.1f} s", highlight=False)
 
 
 async def _add_cameras(base: str, simulator: Simulator) -> None:
@@ -134,8 +161,10 @@ async def _push(base: str) -> Never:
             form = aiohttp.FormData()
             form.add_field("frame_file", jpeg, filename="frame.jpg", content_type="image/jpeg")
             form.add_field("timestamp", str(time.time()))
-            async with http.post(f"/api/ingest/push/{_PUSHED}", data=form):
-                pass
+            # What fails is not said again: the next picture is as good.
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with http.post(f"/api/ingest/push/{_PUSHED}", data=form):
+                    pass
             index += 1
             await asyncio.sleep(1 / _PUSH_FPS)
 
@@ -153,26 +182,19 @@ def _say_where(console: Console, base: str, folder: Path) -> None:
     )
 
 
-async def _show(
-    console: Console, program: Running, stop: asyncio.Event, seconds: float | None
-) -> None:
-    """Show the table until `stop`, or for so long."""
+async def _show(console: Console, program: Running, seconds: float | None) -> None:
+    """Show the table, for so long or until cancelled."""
     loop = asyncio.get_running_loop()
-    until = None if seconds is None else loop.time() + seconds
+    until = math.inf if seconds is None else loop.time() + seconds
     period = _REFRESH_SECONDS if console.is_terminal else _PLAIN_SECONDS
     with LiveDisplay(console=console, auto_refresh=False) as display:
-        while not stop.is_set() and (until is None or loop.time() < until):
+        while (left := until - loop.time()) > 0:
             table = _table(program.worker.live(program.registry.cameras.values()))
             if console.is_terminal:
                 display.update(table, refresh=True)
             else:
                 console.print(table)
-            left = period if until is None else max(0.0, min(period, until - loop.time()))
-            try:
-                async with asyncio.timeout(left):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await asyncio.sleep(min(period, left))
 
 
 def _table(cameras: Mapping[str, Live]) -> Table:

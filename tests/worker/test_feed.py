@@ -63,9 +63,9 @@ class Told:
         return frame
 
     def see(self, observation: Observation) -> None:
-        detector = self.feed.detector
+        detector = self.feed.watch.detector
         assert detector is not None
-        self.feed.observe(detector, observation, self.clock.at)
+        self.feed.watch.observe(detector, observation, self.clock.at)
 
     def facts(self, type_: type) -> list[Any]:
         return [event.data for event in self.events if isinstance(event.data, type_)]
@@ -177,12 +177,12 @@ def test_a_reason_is_said_only_while_not_connected_and_only_if_it_is_new() -> No
 def test_motion_that_ends_by_itself_is_told_with_the_detectors_seconds() -> None:
     told = Told()
     told.see(BEGAN)
-    assert told.feed.moving
+    assert told.feed.watch.moving
     told.see(Observation(ended=3.2))
     (began,), (ended,) = told.facts(MotionDetected), told.facts(MotionEnded)
     assert (began.area, began.box.x, began.box.height) == (500, 8, 32)
     assert ended.duration_seconds == 3.2
-    assert not told.feed.moving
+    assert not told.feed.watch.moving
 
 
 def test_motion_in_a_session_that_ends_is_told_as_over_where_it_was_last_seen() -> None:
@@ -199,14 +199,14 @@ def test_motion_in_a_session_that_ends_is_told_as_over_where_it_was_last_seen() 
     (ended,) = told.facts(MotionEnded)
     assert ended.duration_seconds == 2.5
     assert ended.timestamp == told.clock.at
-    assert told.feed.motion_events == 1
+    assert told.feed.watch.motion_events == 1
 
 
 def test_motion_that_goes_on_while_its_settings_change_is_told_as_over() -> None:
     told = Told()
     told.see(BEGAN)
     told.feed.retune(rtsp_camera(motion=Motion(enabled=False)))
-    assert told.feed.detector is None
+    assert told.feed.watch.detector is None
     assert len(told.facts(MotionEnded)) == 1
     told.feed.disconnected(Failure.STALLED, "")
     assert len(told.facts(MotionEnded)) == 1
@@ -215,20 +215,20 @@ def test_motion_that_goes_on_while_its_settings_change_is_told_as_over() -> None
 def test_what_does_not_change_motion_leaves_its_detector_alone() -> None:
     told = Told()
     told.see(BEGAN)
-    before = told.feed.detector
+    before = told.feed.watch.detector
     told.feed.retune(rtsp_camera(buffer=Buffer(seconds=1)))
-    assert told.feed.detector is before
-    assert told.feed.moving
+    assert told.feed.watch.detector is before
+    assert told.feed.watch.moving
 
 
 def test_a_detector_that_was_let_go_has_no_say() -> None:
     told = Told()
-    old = told.feed.detector
+    old = told.feed.watch.detector
     assert old is not None
     told.feed.disconnected(Failure.STALLED, "")
-    told.feed.observe(old, BEGAN, told.clock.at)
+    told.feed.watch.observe(old, BEGAN, told.clock.at)
     assert told.events == []
-    assert not told.feed.moving
+    assert not told.feed.watch.moving
 
 
 def test_an_end_that_a_detector_tells_on_starting_anew_is_told_once() -> None:
@@ -247,7 +247,7 @@ def test_every_motion_that_was_told_as_begun_is_told_as_ended_exactly_once(
     doing: list[str],
 ) -> None:
     told = Told()
-    stale, moving, sensitivity = told.feed.detector, False, 0
+    stale, moving, sensitivity = told.feed.watch.detector, False, 0
     assert stale is not None
     for step in (*doing, "disconnected"):
         told.clock.at += 1
@@ -260,13 +260,13 @@ def test_every_motion_that_was_told_as_begun_is_told_as_ended_exactly_once(
             told.see(Observation(ended=1.0))
             moving = False
         elif step in ("disconnected", "retuned"):
-            stale, moving, sensitivity = told.feed.detector, False, sensitivity + 1
+            stale, moving, sensitivity = told.feed.watch.detector, False, sensitivity + 1
             if step == "disconnected":
                 told.feed.disconnected(Failure.STALLED, "")
             else:
                 told.feed.retune(rtsp_camera(motion=Motion(sensitivity=sensitivity)))
-        elif step == "stale" and stale is not None and stale is not told.feed.detector:
-            told.feed.observe(stale, BEGAN, told.clock.at)
+        elif step == "stale" and stale is not None and stale is not told.feed.watch.detector:
+            told.feed.watch.observe(stale, BEGAN, told.clock.at)
         kinds = [event.type for event in told.events]
         expected = ["motion.detected", "motion.ended"] * len(kinds)
         assert kinds == expected[: len(kinds)]
@@ -297,27 +297,27 @@ def test_pictures_with_something_that_moves_become_one_motion_from_begin_to_end(
         told.clock.at += 0.2
         walking = 40 <= index < 60
         square = (index - 40) * 10 if walking else None
-        told.feed.watch(Flat(told.frame(), square))
+        told.feed.watch.look(Flat(told.frame(), square))
     assert len(told.facts(MotionDetected)) == len(told.facts(MotionEnded)) == 1
     assert 2.5 < told.facts(MotionEnded)[0].duration_seconds < 5
 
 
 def test_pictures_that_come_faster_than_is_needed_are_not_looked_at() -> None:
     told = Told()
-    detector = told.feed.detector
+    detector = told.feed.watch.detector
     assert detector is not None
-    told.feed.watch(Flat(told.frame(), None))
+    told.feed.watch.look(Flat(told.frame(), None))
     assert not detector.due(told.clock.at + 0.01)
     looked = Flat(told.frame(age=-0.01), None)
     looked.luma = lambda: pytest.fail("looked at")  # type: ignore[method-assign]
-    told.feed.watch(looked)
+    told.feed.watch.look(looked)
 
 
 def test_without_motion_no_picture_is_looked_at() -> None:
     told = Told(motion=Motion(enabled=False))
     looked = Flat(told.frame(), None)
     looked.luma = lambda: pytest.fail("looked at")  # type: ignore[method-assign]
-    told.feed.watch(looked)
+    told.feed.watch.look(looked)
 
 
 def test_frames_that_the_ring_does_not_keep_are_counted() -> None:
@@ -398,8 +398,8 @@ def test_a_feed_goes_on_with_the_same_assignment_only() -> None:
 
 def test_masks_and_sensitivity_reach_the_detector() -> None:
     feed = feed_of(rtsp_camera(motion=Motion(sensitivity=100, cooldown_seconds=9)))
-    assert isinstance(feed.detector, Detector)
-    assert feed.detector._config == MotionConfig(sensitivity=100, cooldown_seconds=9)
+    assert isinstance(feed.watch.detector, Detector)
+    assert feed.watch.detector._config == MotionConfig(sensitivity=100, cooldown_seconds=9)
 
 
 def test_what_is_known_of_a_camera_is_told_whole() -> None:
@@ -416,4 +416,4 @@ def test_what_is_known_of_a_camera_is_told_whole() -> None:
 def test_a_light_change_is_counted() -> None:
     told = Told()
     told.see(Observation(light_change=True))
-    assert told.feed.light_changes == 1
+    assert told.feed.watch.light_changes == 1

@@ -44,9 +44,9 @@ def busy(feed: Feed) -> None:
     feed.show(frame, None)
     feed.connected(JPEG, (64, 48))
     feed.drops["rate"] += 2
-    detector = feed.detector
+    detector = feed.watch.detector
     assert detector is not None
-    feed.observe(detector, Observation(light_change=True), 1.0)
+    feed.watch.observe(detector, Observation(light_change=True), 1.0)
 
 
 def test_a_camera_is_told_as_it_is_at_that_moment() -> None:

@@ -151,7 +151,7 @@ async def test_a_ring_or_motion_that_changes_keeps_the_session() -> None:
         await one.edit(buffer=Buffer(seconds=1), motion=Motion(sensitivity=3))
         assert one.worker._pushes["door"] is receiver
         assert one.feed() is feed
-        assert feed.detector is not None
+        assert feed.watch.detector is not None
         assert one.push() == 2
         assert "camera.disconnected" not in one.types()
 
@@ -244,9 +244,9 @@ async def test_what_was_begun_in_one_epoch_is_ended_in_it() -> None:
     async with working() as one:
         camera = await one.add(spec=replace(SPEC, motion=Motion()))
         one.feed().connected(footage.h264(1)[0].codec, (64, 48))
-        detector = one.feed().detector
+        detector = one.feed().watch.detector
         assert detector is not None
-        one.feed().observe(detector, Observation(began=Region(0, 0, 9, 9, 81)), 1.0)
+        one.feed().watch.observe(detector, Observation(began=Region(0, 0, 9, 9, 81)), 1.0)
         one.registry.assign("door", ME, camera.epoch + 1)
         await settled()
         assert one.types() == [

@@ -3,23 +3,22 @@
 An old frame is never served as if it were live: older than the camera's patience is 503.
 """
 
-import asyncio
 import math
 import re
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final, cast, overload
+from typing import Final, overload
 
-from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import hdrs, web
 from msgspec import Struct
 
 from ingest_core import names
 from ingest_core.errors import FrameUnavailable, InvalidManifest, NotCaptured, Problem, PushRefused
-from ingest_core.http import BODY_SECONDS, json_response, read_body
+from ingest_core.http import json_response
 from ingest_core.model import Camera
+from ingest_worker import bodies
 from ingest_worker.feed import Feed, Newest
 from ingest_worker.push import Push
 from ingest_worker.renderer import Renderer, Variant
@@ -27,13 +26,8 @@ from ingest_worker.renderer import Renderer, Variant
 MAX_WIDTH: Final = 8192
 MAX_AGE_SECONDS: Final = 3600.0
 _JPEG: Final = "image/jpeg"
-_MULTIPART: Final = "multipart/form-data"
-_MULTIPART_OVERHEAD: Final = 16_384  # bytes of heads and boundaries around a frame
-_FIELD_BYTES: Final = 64
 _RETRY_SECONDS: Final = 2
 _SEQUENCE: Final = re.compile(r"[0-9]{1,18}")
-# What aiohttp's reader raises over a form that is none; some only when `assert` is on.
-_MALFORMED: Final = (ValueError, RuntimeError, AssertionError, HttpProcessingError)
 
 
 class FrameInfo(Struct, frozen=True):
@@ -138,17 +132,8 @@ class FrameApi:
             raise FrameUnavailable("the camera is suspended, or about to start", _RETRY_SECONDS)
         scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         push.admit(bearer.strip() if scheme.lower() == "bearer" else None)
-        if request.content_type not in (_JPEG, _MULTIPART):
-            raise PushRefused(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"the body must be {_MULTIPART} with a frame_file, or {_JPEG}",
-            )
         with push.reading():
-            if request.content_type == _JPEG:
-                claimed = _timestamp(request.headers.get(names.HEADER_PUSH_TIMESTAMP))
-                data = await read_body(request, push.max_bytes)
-            else:
-                data, claimed = await _read_form(request, push.max_bytes)
+            data, claimed = await bodies.read(request, push.max_bytes)
         return json_response(Accepted(push.take(data, claimed)), HTTPStatus.ACCEPTED)
 
 
@@ -224,92 +209,3 @@ def _headers(etag: str, sequence: int, timestamp: float) -> dict[str, str]:
         names.HEADER_TIMESTAMP: f"{timestamp:.6f}",
         names.HEADER_SEQUENCE: str(sequence),
     }
-
-
-def _timestamp(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        timestamp = float(text)
-    except ValueError:
-        timestamp = math.nan
-    if not 0 < timestamp < 1e11:  # noqa: PLR2004 - the year 5138; also refuses inf and nan
-        raise PushRefused(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"timestamp: must be Unix seconds, such as 1763801000.123 (found {text[:40]!r})",
-        )
-    return timestamp
-
-
-async def _read_form(request: web.Request, limit: int) -> tuple[bytes, float | None]:
-    """Read `frame_file` and `timestamp` of a form, in any order."""
-    if (request.content_length or 0) > limit + _MULTIPART_OVERHEAD:
-        raise _too_big(limit)
-    data: bytes | None = None
-    claimed: float | None = None
-    body = cast("StreamReader", _Bounded(request.content, limit))
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            parts = MultipartReader(request.headers, body)
-            while (part := await parts.next()) is not None:
-                if not isinstance(part, BodyPartReader):
-                    raise _unprocessable("a part must not be multipart itself")
-                if part.name == "frame_file" and data is None:
-                    data = await _read_part(part, limit)
-                elif part.name == "timestamp" and claimed is None:
-                    claimed = _timestamp((await _read_part(part, _FIELD_BYTES)).decode("latin-1"))
-                else:
-                    raise _unprocessable(
-                        f"{part.name!r}: the form has one frame_file and one timestamp, no more"
-                    )
-    except TimeoutError:
-        raise web.HTTPRequestTimeout(text=f"the body took more than {BODY_SECONDS:g} s") from None
-    except _MALFORMED:
-        raise PushRefused(HTTPStatus.BAD_REQUEST, "the body is no well-formed form") from None
-    if data is None:
-        raise _unprocessable("frame_file: the form has none")
-    return data, claimed
-
-
-class _Bounded:
-    """A body whose form is read: what is before, between and after its parts counts, too."""
-
-    def __init__(self, content: StreamReader, limit: int) -> None:
-        self._content = content
-        self._limit = limit
-
-    async def readline(self, *, max_line_length: int | None = None) -> bytes:
-        return self._counted(await self._content.readline(max_line_length=max_line_length))
-
-    async def read(self, size: int) -> bytes:
-        return self._counted(await self._content.read(size))
-
-    def unread_data(self, data: bytes) -> None:
-        self._content.unread_data(data)
-
-    def at_eof(self) -> bool:
-        return self._content.at_eof()
-
-    def _counted(self, data: bytes) -> bytes:
-        if self._content.total_bytes > self._limit + _MULTIPART_OVERHEAD:
-            raise _too_big(self._limit)
-        return data
-
-
-async def _read_part(part: BodyPartReader, limit: int) -> bytes:
-    data = bytearray()
-    while chunk := await part.read_chunk(65536):
-        data += chunk
-        if len(data) > limit:
-            raise _too_big(limit)
-    return bytes(data)
-
-
-def _too_big(limit: int) -> PushRefused:
-    return PushRefused(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"must not have more than {limit} bytes"
-    )
-
-
-def _unprocessable(reason: str) -> PushRefused:
-    return PushRefused(HTTPStatus.UNPROCESSABLE_ENTITY, reason)

@@ -1,8 +1,8 @@
-"""One camera in this worker: its ring, newest picture, counters, state, and numbers of its events.
+"""One camera in this worker: its ring, newest picture, counters, state, and numbers of its frames.
 
 Written by one thread at a time (that of its session, or the event loop for a push camera), read by
-the event loop; a lock covers what both touch, for the time of a look. It outlives
-sessions and restarts, so that numbers go on as long as the assignment does.
+the event loop; a lock covers what both touch, for the time of a look. It outlives sessions and
+restarts, so that numbers go on as long as the assignment does.
 """
 
 import threading
@@ -14,14 +14,14 @@ from typing import Final
 
 from ingest_core import events, names
 from ingest_core.errors import Failure, FrameGone
-from ingest_core.events import Event, Fact, SourceKind
+from ingest_core.events import Event, SourceKind
 from ingest_core.live import Live
-from ingest_core.model import Camera, ConnectedReason, Motion, Reason
-from ingest_worker.motion import Detector, MotionConfig, Observation
+from ingest_core.model import Camera, ConnectedReason, Reason
 from ingest_worker.pace import Pace
 from ingest_worker.picture import Picture
-from ingest_worker.regions import Region
 from ingest_worker.ring import Codec, Frame, Ring
+from ingest_worker.teller import Teller
+from ingest_worker.watch import Watch
 
 PUSH_PATIENCE_SECONDS: Final = 10.0
 PATIENCE_INTERVALS: Final = 5
@@ -71,24 +71,16 @@ class Feed:
         self.incarnation: Final = incarnation
         self.kind: Final[SourceKind] = "rtsp" if camera.spec.source.rtsp else "http_push"
         self._worker = worker
-        self._source = names.event_source(worker, incarnation)
-        self._offer = offer
         self._changed = changed
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()
-        self._numbering = threading.Lock()
-        self._watching = threading.Lock()  # the detector, and the motion that it began
         self._from = camera.spec.source
         self._ring = Ring(camera.spec.buffer.seconds, camera.spec.buffer.max_bytes)
-        self._detector: Detector | None = None
-        self._motion = camera.spec.motion
-        self._moving: tuple[float, float] | None = None  # when it began, and was last seen
         self._pace = Pace(now())
         self._shown = Pace(now())
         self._began = now()
         self._frame_number = 0
-        self._event_number = 0
         self._down_since: float | None = None
         self.newest: Newest | None = None
         self.codec: Codec | None = None
@@ -100,8 +92,8 @@ class Feed:
         self.disconnects: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.decode_errors = 0
-        self.motion_events = 0
-        self.light_changes = 0
+        self._tell = Teller(names.event_source(worker, incarnation), self.epoch, offer).tell
+        self.watch = Watch(self.camera_id, camera.spec.motion, tell=self._tell, clock=clock)
         self.retune(camera)
 
     def continues(self, camera: Camera) -> bool:
@@ -120,10 +112,7 @@ class Feed:
         self._patience = float(rtsp.stall_timeout_seconds) if rtsp else PUSH_PATIENCE_SECONDS
         with self._lock:
             self._ring.resize(spec.buffer.seconds, spec.buffer.max_bytes)
-        if spec.motion == self._motion and self._detector is not None:
-            return
-        self._motion = spec.motion
-        self._watch_anew()
+        self.watch.retune(spec.motion)
 
     # Written by the session's thread, or by the event loop for a pushed frame.
 
@@ -155,31 +144,6 @@ class Feed:
         now = self._now()
         self._shown.arrived(now)
         self.newest = Newest(frame, picture, now - max(0.0, self._clock() - frame.timestamp))
-
-    def watch(self, picture: Picture) -> None:
-        """Look for motion in a picture, if one is due."""
-        detector = self._detector
-        timestamp = picture.frame.timestamp
-        if detector is not None and detector.due(timestamp):
-            self.observe(detector, detector.step(picture.luma(), timestamp), timestamp)
-
-    @property
-    def detector(self) -> Detector | None:
-        """The owner of the background; only the writing thread may step it."""
-        return self._detector
-
-    def observe(self, detector: Detector, seen: Observation, timestamp: float) -> None:
-        """Tell the world what a detector saw; one that was let go meanwhile has no say."""
-        with self._watching:
-            if detector is not self._detector:
-                return
-            self.light_changes += seen.light_change
-            if seen.ended is not None and self._moving is not None:
-                self._end_motion(timestamp, seen.ended)
-            if self._moving is not None and seen.region is not None:
-                self._moving = self._moving[0], timestamp
-            if seen.began is not None:
-                self._begin_motion(timestamp, seen.began)
 
     def connected(self, codec: Codec, size: tuple[int, int]) -> None:
         """A session brought its first picture, or another one of another size."""
@@ -220,7 +184,7 @@ class Feed:
             self.disconnects[failure] += 1
         with self._lock:
             self._ring.cut()
-        self._watch_anew()
+        self.watch.anew()
         if was_connected:
             self._down_since = now
         self._set(State(False, failure, message, now))
@@ -282,10 +246,6 @@ class Feed:
         """Count a frame that is not used; the worker tells of it, folded."""
         self.drops[reason] += 1
 
-    @property
-    def moving(self) -> bool:
-        return self._moving is not None
-
     def live(self) -> Live:
         """What is known at this moment."""
         now = self._now()
@@ -305,61 +265,12 @@ class Feed:
             height=size[1] if size else None,
             codec=self.codec.name if self.codec else None,
             sessions=self.sessions,
-            moving=self.moving,
-            motion_events=self.motion_events,
+            moving=self.watch.moving,
+            motion_events=self.watch.motion_events,
             ring_seconds=round(ring_seconds, 3),
             ring_bytes=ring_bytes,
-        )
-
-    def _watch_anew(self) -> None:
-        """Another session, or other settings: motion that went on ends where it was last seen."""
-        with self._watching:
-            if self._moving is not None:
-                began, last = self._moving
-                self._end_motion(self._clock(), last - began)
-            self._detector = _detector(self._motion)
-
-    def _begin_motion(self, timestamp: float, region: Region) -> None:
-        self.motion_events += 1
-        self._moving = timestamp, timestamp
-        box = events.Box(region.x, region.y, region.width, region.height)
-        self._tell(
-            events.MotionDetected(
-                camera_id=self.camera_id, timestamp=timestamp, area=region.area, box=box
-            )
-        )
-
-    def _end_motion(self, timestamp: float, duration: float) -> None:
-        self._moving = None
-        self._tell(
-            events.MotionEnded(
-                camera_id=self.camera_id, timestamp=timestamp, duration_seconds=round(duration, 3)
-            )
         )
 
     def _set(self, state: State) -> None:
         self.state = state
         self._changed()
-
-    def _tell(self, fact: Fact) -> None:
-        with self._numbering:  # a push camera's motion is told from another thread
-            self._event_number += 1
-            number = self._event_number
-            self._offer(events.event(fact, source=self._source, epoch=self.epoch, sequence=number))
-
-
-def _detector(motion: Motion) -> Detector | None:
-    if not motion.enabled:
-        return None
-    masks = tuple(
-        tuple((corner.x_permille, corner.y_permille) for corner in mask.polygon)
-        for mask in motion.masks
-    )
-    return Detector(
-        MotionConfig(
-            sensitivity=motion.sensitivity,
-            min_area_permille=motion.min_area_permille,
-            cooldown_seconds=motion.cooldown_seconds,
-            masks=masks,
-        )
-    )

@@ -24,8 +24,8 @@ _ONE: Final[Mapping[metrics.Metric, Callable[[Feed, float], float | None]]] = {
     metrics.CAMERA_RING_BYTES: lambda feed, _: feed.ring_size()[0],
     metrics.CAMERA_RING_SECONDS: lambda feed, _: feed.ring_size()[1],
     metrics.CAMERA_DECODE_ERRORS: lambda feed, _: feed.decode_errors,
-    metrics.CAMERA_MOTION_EVENTS: lambda feed, _: feed.motion_events,
-    metrics.CAMERA_LIGHT_CHANGES: lambda feed, _: feed.light_changes,
+    metrics.CAMERA_MOTION_EVENTS: lambda feed, _: feed.watch.motion_events,
+    metrics.CAMERA_LIGHT_CHANGES: lambda feed, _: feed.watch.light_changes,
 }
 _BY_REASON: Final[Mapping[metrics.Metric, Callable[[Feed], Counter[str]]]] = {
     metrics.CAMERA_DISCONNECTS: lambda feed: feed.disconnects,

@@ -33,8 +33,6 @@ _REMEMBERED: Final = 256  # timestamps that are known again
 _CHECK_SECONDS: Final = 1.0
 _TOKEN_SECONDS: Final = 30.0  # after which the token is read again, as nobody tells of Secrets
 
-_Key = tuple[float, int]
-
 
 class Push:
     """The receiving end of one push camera. Owner: the event loop."""
@@ -56,7 +54,7 @@ class Push:
         self._now = now
         self._tokens = float(source.max_fps)
         self._filled = now()
-        self._known: OrderedDict[_Key, int] = OrderedDict()
+        self._known: OrderedDict[float, tuple[int, int | None]] = OrderedDict()
         self._newest = feed.newest.frame.timestamp if feed.newest else 0.0
         self._looking = False
         self._reading = 0
@@ -121,8 +119,7 @@ class Push:
         if len(data) > self.max_bytes:
             self._feed.drop("oversized")
             raise PushRefused(413, f"the frame has more than {self.max_bytes} bytes")
-        key = self._key(data, claimed)
-        if key is not None and (sequence := self._known.get(key)) is not None:
+        if claimed is not None and (sequence := self._again(claimed, data)) is not None:
             self._feed.drop("repeated")
             return sequence
         try:
@@ -134,8 +131,9 @@ class Push:
         frame = self._feed.take(data, keyframe=True, timestamp=timestamp, codec=JPEG)
         self._feed.show(frame, None)
         self._feed.connected(JPEG, (header.width, header.height))
-        if key is not None:
-            self._known[key] = frame.sequence
+        if claimed is not None:
+            sum_ = None if timestamp == claimed else zlib.crc32(data)
+            self._known[claimed] = frame.sequence, sum_
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         self._look(data, timestamp, header)
@@ -146,20 +144,20 @@ class Push:
             self.token.encode(), bearer.encode(errors="surrogateescape")
         )
 
-    def _key(self, data: bytes, claimed: float | None) -> _Key | None:
-        """By what a frame is known again; a clock that is wrong may also stand, and tells less."""
-        if claimed is None:
-            return None
-        return claimed, 0 if self._believes(claimed) else zlib.crc32(data)
+    def _again(self, claimed: float, data: bytes) -> int | None:
+        """The number under which a frame was taken before.
 
-    def _believes(self, claimed: float) -> bool:
-        return abs(claimed - self._clock()) <= CLOCK_SECONDS
+        A timestamp tells it; where it was not believed, the bytes too, as a clock that is wrong may
+        also stand still.
+        """
+        sequence, sum_ = self._known.get(claimed, (None, None))
+        return sequence if sum_ is None or sum_ == zlib.crc32(data) else None
 
     def _timestamp(self, claimed: float | None) -> float:
         arrived = self._clock()
         if self._newest > arrived + CLOCK_SECONDS:  # the clock of this machine was set back
             self._newest = 0.0
-        believed = claimed is not None and self._believes(claimed)
+        believed = claimed is not None and abs(claimed - arrived) <= CLOCK_SECONDS
         timestamp = claimed if claimed is not None and believed else arrived
         if timestamp <= self._newest:
             if believed:
@@ -170,7 +168,7 @@ class Push:
         return timestamp
 
     def _look(self, data: bytes, timestamp: float, header: jpeg.Header) -> None:
-        detector = self._feed.detector
+        detector = self._feed.watch.detector
         if detector is None or self._looking or not detector.due(timestamp):
             return
         self._looking = True
@@ -185,7 +183,7 @@ class Push:
                 if seen.began is not None:
                     factor = round(header.width / luma.shape[1])
                     seen = replace(seen, began=seen.began.scaled(factor))
-                self._feed.observe(detector, seen, timestamp)
+                self._feed.watch.observe(detector, seen, timestamp)
             finally:
                 self._looking = False
 

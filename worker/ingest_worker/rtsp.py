@@ -265,7 +265,7 @@ class Session:
             if self.first is None:
                 self.first = time.monotonic() - self._began
                 self._showed()
-            feed.watch(picture)
+            feed.watch.look(picture)
             self._undecoded = 0
             self._alive()
         feed.decode_errors += decoder.errors - errors
