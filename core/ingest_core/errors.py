@@ -79,10 +79,8 @@ class SecretMissing(IngestError):
     """
 
     def __init__(self, secret: str, key: str, reason: str | None = None) -> None:
-        missing = f"has no key {key!r}, or does not exist"
-        super().__init__(
-            f"secret {secret!r} " + (missing if reason is None else f"is refused: {reason}")
-        )
+        why = f"is refused: {reason}" if reason else f"has no key {key!r}, or does not exist"
+        super().__init__(f"secret {secret!r} {why}")
 
 
 class RegistryInUse(IngestError):
@@ -94,15 +92,8 @@ class RegistryUnavailable(IngestError):
 
 
 class CannotListen(IngestError):
-    """An address cannot be listened on.
-
-    Attributes:
-        taken: Has another program got it?
-    """
-
-    def __init__(self, listen: str, reason: str, *, taken: bool) -> None:
+    def __init__(self, listen: str, reason: str) -> None:
         super().__init__(f"cannot listen on {listen}: {reason}")
-        self.taken = taken
 
 
 class NotCaptured(IngestError):

@@ -124,7 +124,7 @@ async def serve(app: web.Application, listen: Listen) -> AsyncIterator[tuple[Lis
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             reason = "address already in use" if taken else error.strerror or str(error)
-            raise CannotListen(str(listen), reason, taken=taken) from None
+            raise CannotListen(str(listen), reason) from None
         try:
             yield tuple(Listen(*sock.getsockname()[:2]) for sock in listener.sockets)
         finally:
@@ -141,6 +141,8 @@ def observed(seconds: Histogram, clock: Callable[[], float] = time.perf_counter)
         clock: Monotonic seconds.
     """
 
+    children: dict[tuple[str, str, str], Histogram] = {}  # as many as there are series
+
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = clock()
@@ -151,7 +153,11 @@ def observed(seconds: Histogram, clock: Callable[[], float] = time.perf_counter)
             return response
         finally:
             method = request.method if request.method in _METHODS else "other"
-            seconds.labels(method, route_of(request), status).observe(clock() - started)
+            key = method, route_of(request), status
+            child = children.get(key)
+            if child is None:
+                child = children[key] = seconds.labels(*key)
+            child.observe(clock() - started)
 
     return observe
 
@@ -210,16 +216,17 @@ async def read_body(request: web.Request, limit: int, seconds: float = BODY_SECO
     """
     if (request.content_length or 0) > limit:
         raise web.HTTPRequestEntityTooLarge(max_size=limit, text=_too_big(limit))
-    body = bytearray()
+    chunks, size = [], 0
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > limit:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
                     raise web.HTTPRequestEntityTooLarge(max_size=limit, text=_too_big(limit))
     except TimeoutError:
         raise web.HTTPRequestTimeout(text=f"the body took more than {seconds:g} s") from None
-    return bytes(body)
+    return b"".join(chunks)
 
 
 def _demand_type(request: web.Request, media_types: tuple[str, ...]) -> None:

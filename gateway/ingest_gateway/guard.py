@@ -1,9 +1,10 @@
-"""Keep other people's web pages out: a browser that is inside carries them to a port that trusts it.
+"""Keep other people's web pages out, which a browser within carries to a port that trusts it.
 
-Two ways in, two rules. A page of another origin may not change anything. And where only this machine
-is listened to, a name that is not this machine's is one that a page had rebound to it.
+Two ways in, two rules. A page of another origin may not change anything. And where nobody but this
+machine is listened to, a Host that is not this machine's is a name that a page had rebound to it.
 """
 
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,23 +26,21 @@ def guard(*, local: bool) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        host, origin = request.headers.get(hdrs.HOST), request.headers.get(hdrs.ORIGIN)
-        if local and host is not None and not _names_this_machine(host):
+        host = request.headers.get(hdrs.HOST, "").lower()
+        origin = request.headers.get(hdrs.ORIGIN)
+        if local and host and not _names_this_machine(host):
             raise web.HTTPForbidden(
                 text="the Host of the request must be localhost or a loopback address, "
                 "which is all that is listened to"
             )
-        if (
-            request.method not in _SAFE
-            and origin is not None
-            and _place(origin) != (host or "").lower()
-        ):
+        if request.method not in _SAFE and origin is not None and _place(origin) != host:
             raise web.HTTPForbidden(text="a web page of another origin must not change anything")
         return await handler(request)
 
     return guarded
 
 
+@lru_cache(maxsize=64)
 def _names_this_machine(host: str) -> bool:
     try:
         return is_local(urlsplit(f"//{host}").hostname or "")

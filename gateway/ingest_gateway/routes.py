@@ -17,14 +17,14 @@ class Call:
     summary: str
 
 
-CALLS: Final = (
+CALLS: Final = (  # looked through in this order: what is called most stands first
+    Call("GET", "/api/cameras/{id}/frame/latest", "latest_frame", "The latest frame as a JPEG"),
     Call("GET", "/", "index", "This list"),
     Call("POST", "/api/cameras", "create_camera", "Add a camera"),
     Call("GET", "/api/cameras", "list_cameras", "Every camera, with its live status"),
     Call("GET", "/api/cameras/{id}", "read_camera", "One camera, with its live status"),
     Call("PATCH", "/api/cameras/{id}", "patch_camera", "Change a camera (JSON merge patch)"),
     Call("DELETE", "/api/cameras/{id}", "delete_camera", "Remove a camera"),
-    Call("GET", "/api/cameras/{id}/frame/latest", "latest_frame", "The latest frame as a JPEG"),
     Call("GET", "/api/cameras/{id}/frames", "list_frames", "The frames that the ring holds"),
     Call("GET", "/api/cameras/{id}/frames/{sequence}", "read_frame", "One of them as a JPEG"),
     Call("POST", "/api/ingest/push/{id}", "push", "Push a frame of a camera"),

@@ -155,6 +155,16 @@ async def test_a_login_that_no_spec_names_any_more_is_gone(registry: Registry) -
         await registry.secret(login_of(before), "username")
 
 
+async def test_the_own_secret_of_another_camera_cannot_be_named(registry: Registry) -> None:
+    theirs = (await registry.create("lobby", RTSP, LOGIN)).spec
+    with pytest.raises(InvalidManifest, match=r"credentialsSecretRef\.name: is the login"):
+        await registry.create("mine", theirs, {})
+    mine = await registry.create("mine", RTSP, LOGIN)
+    with pytest.raises(InvalidManifest, match=r"credentialsSecretRef\.name: is the login"):
+        await registry.replace("mine", theirs, None)
+    assert registry.cameras["mine"] == mine
+
+
 async def test_an_id_is_immutable(registry: Registry) -> None:
     await registry.create("lobby", RTSP, {})
     with pytest.raises(InvalidManifest, match="immutable"):

@@ -97,6 +97,16 @@ def test_no_login_of_a_url_in_a_text_outlives_redaction(password: str) -> None:
     assert redact(raw) == "cannot open rtsp://***@camera/x: no route"
 
 
+@pytest.mark.parametrize(
+    "raw", ["rtsp://a:b c@d e@h/x is down", "rtsp://a:b@c://d@h/x is down", "x\nrtsp://a:b @h\ny"]
+)
+def test_redaction_goes_to_the_last_at_of_the_line(raw: str) -> None:
+    blank = redact(raw)
+    assert "rtsp://***@h" in blank
+    assert "b" not in blank
+    assert blank.count("\n") == raw.count("\n")
+
+
 def test_text_without_a_url_is_left_alone() -> None:
     assert redact("write to a@b") == "write to a@b"
     assert redact("rtsp://camera/x is down") == "rtsp://camera/x is down"

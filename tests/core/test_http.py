@@ -11,8 +11,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from ingest_core import metrics
+from ingest_core.errors import CannotListen
 from ingest_core.http import (
     Listen,
+    is_local,
     json_response,
     observed,
     parse_listen,
@@ -87,11 +89,29 @@ def test_what_is_no_address_says_which_part(text: str, part: str) -> None:
         parse_listen(text)
 
 
-async def test_a_taken_port_is_an_os_error() -> None:
+async def test_an_address_that_cannot_be_had_is_one_sentence() -> None:
     async with serve(web.Application(), Listen("127.0.0.1", 0)) as (address,):
-        with pytest.raises(OSError, match="in use"):
+        taken = f"^cannot listen on {address}: address already in use$"
+        with pytest.raises(CannotListen, match=taken):
             async with serve(web.Application(), address):
                 pass
+    with pytest.raises(CannotListen, match=r"^cannot listen on 192\.0\.2\.1:0: .+"):
+        async with serve(web.Application(), Listen("192.0.2.1", 0)):
+            pass
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST.", "cams.localhost", "127.0.0.1", "127.8.0.1", "::1"]
+)
+def test_a_loopback_name_or_address_is_this_machines_own(host: str) -> None:
+    assert is_local(host)
+    assert Listen(host, 0).local
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "10.0.0.7", "localhost.evil.example", "x"])
+def test_any_other_is_not(host: str) -> None:
+    assert not is_local(host)
+    assert not Listen(host or None, 0).local
 
 
 async def test_nobody_answers_after_the_end() -> None:

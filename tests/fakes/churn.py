@@ -51,7 +51,7 @@ async def whole(path: Path) -> tuple[int, int]:
         AssertionError: Something is half there.
     """
     async with DirectoryRegistry(path) as registry:
-        assert not registry._shelf.problems, registry.problems
+        assert not registry._shelf.problems, registry._shelf.problems
         epoch = 0
         for camera in registry.cameras.values():
             rtsp = camera.spec.source.rtsp

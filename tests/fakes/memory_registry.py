@@ -92,9 +92,9 @@ class MemoryRegistry:
         self._demand_up()
         spec = camera.spec
         if secret:
-            own = f"{camera.name}-{len(self.secrets)}"
-            self.secrets[own] = dict(secret)
-            spec = referring(spec, own, secret)
+            made = f"{camera.name}-{len(self.secrets)}"
+            self.secrets[made] = dict(secret)
+            spec = referring(spec, made, secret)
         self._wanted[camera.name] = Camera(metadata=camera.metadata, spec=spec)
         self._follow()
         return self.cameras[camera.name]

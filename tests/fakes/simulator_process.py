@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -12,7 +12,6 @@ from ingest_simulator.camera import SimulatedCamera
 from ingest_simulator.control import CameraView, FramesView
 from ingest_simulator.faults import Fault
 from ingest_simulator.main import FirstLine
-from ingest_simulator.session import SessionRecord
 
 
 class SimulatorProcess:
@@ -32,16 +31,9 @@ class SimulatorProcess:
     async def heal(self, name: str) -> None:
         await self._call("DELETE", f"/cameras/{name}/fault")
 
-    async def disconnect(self, name: str) -> None:
-        await self._call("DELETE", f"/cameras/{name}/sessions")
-
     async def frames(self, name: str) -> FramesView:
         answer = await self._call("GET", f"/cameras/{name}/frames")
         return msgspec.json.decode(answer, type=FramesView)
-
-    async def sessions(self, name: str) -> Sequence[SessionRecord]:
-        answer = await self._call("GET", f"/cameras/{name}/sessions")
-        return msgspec.json.decode(answer, type=tuple[SessionRecord, ...])
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         async with self._http.request(method, path, data=body) as response:

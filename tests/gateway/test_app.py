@@ -2,10 +2,15 @@
 
 import asyncio
 import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 
 from ingest_core import metrics
 from ingest_core.errors import FrameUnavailable
@@ -73,6 +78,64 @@ async def test_a_patch_may_give_another_login(gateway: Gateway) -> None:
     status, changed = await call(gateway, "PATCH", "/api/cameras/cam_001", {"source_url": url})
     assert (status, changed["source_url"]) == (200, "rtsp://10.0.0.8/x")
     assert list(gateway.registry.secrets.values()) == [{"username": "root", "password": "new"}]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://10.66.6.6/x",
+        "rtsps://192.168.1.100:554/stream1",
+        "rtsp://192.168.1.100:5544/stream1",
+    ],
+)
+async def test_a_stored_login_never_follows_a_camera_to_another_place(
+    gateway: Gateway, url: str
+) -> None:
+    _, before = await call(gateway, "POST", "/api/cameras", CAM_001)
+    path = "/api/cameras/cam_001"
+    status, problem = await call(gateway, "PATCH", path, {"source_url": url})
+    assert (status, problem["errors"][0]["field"]) == (422, "source_url")
+    assert await call(gateway, "GET", path) == (200, before)
+    without = {"spec": {"source": {"rtsp": {"credentialsSecretRef": None}}}}
+    status, after = await call(gateway, "PATCH", path, {"source_url": url, **without})
+    assert (status, after["source_url"]) == (200, url)
+    assert gateway.registry.secrets == {}
+
+
+async def test_a_login_stays_where_only_the_path_changes(gateway: Gateway) -> None:
+    await call(gateway, "POST", "/api/cameras", CAM_001)
+    patch = {"source_url": "rtsp://192.168.1.100/stream2"}  # 554 is RTSP's own port
+    assert (await call(gateway, "PATCH", "/api/cameras/cam_001", patch))[0] == 200
+    assert list(gateway.registry.secrets.values()) == [{"username": "admin", "password": PASSWORD}]
+
+
+@pytest.mark.parametrize(
+    ("source", "field"),
+    [
+        ({"rtsp": {"credentialsSecretRef": {"name": "NAME"}}}, "rtsp.credentialsSecretRef.name"),
+        (
+            {"rtsp": {"tls": {"caSecretRef": {"name": "NAME", "key": "password"}}}},
+            "rtsp.tls.caSecretRef.name",
+        ),
+        ({"push": {"tokenSecretRef": {"name": "NAME", "key": "password"}}}, "push.tokenSecretRef"),
+    ],
+)
+async def test_the_login_of_another_camera_cannot_be_named(
+    gateway: Gateway, source: dict[str, Any], field: str
+) -> None:
+    await call(gateway, "POST", "/api/cameras", CAM_001)
+    (name,) = gateway.registry.secrets
+    taking = msgspec.json.decode(msgspec.json.encode(source).replace(b"NAME", name.encode()))
+    kind = {"source_type": "http_push"} if "push" in source else {"source_type": "rtsp"}
+    url = {} if "push" in source else {"source_url": "rtsps://10.66.6.6/x"}
+    mine = {"id": "mine", **kind, **url}
+    status, problem = await call(
+        gateway, "POST", "/api/cameras", mine | {"spec": {"source": taking}}
+    )
+    assert (status, problem["errors"][0]["field"].startswith(f"spec.source.{field}")) == (422, True)
+    assert (await call(gateway, "POST", "/api/cameras", mine))[0] == 201
+    status, _ = await call(gateway, "PATCH", "/api/cameras/mine", {"spec": {"source": taking}})
+    assert status == 422
 
 
 async def test_a_patch_takes_an_option_back_with_null(gateway: Gateway) -> None:
@@ -214,7 +277,7 @@ async def test_a_camera_shows_what_its_worker_sees(gateway: Gateway) -> None:
     [
         ("/api/cameras/lobby/frame/latest?width=320", "frame/latest"),
         ("/api/cameras/lobby/frames?width=320", "frames"),
-        ("/api/cameras/lobby/frames/0012?width=320", "frames/12"),
+        ("/api/cameras/lobby/frames/12?width=320", "frames/12"),
     ],
 )
 async def test_frames_are_answered_by_the_worker(gateway: Gateway, path: str, tail: str) -> None:
@@ -254,7 +317,7 @@ async def test_an_unknown_camera_is_a_404_that_no_worker_sees(
     assert gateway.workers.asked == []
 
 
-@pytest.mark.parametrize("sequence", ["x", "-1", "1.5", "%C2%B2", "9" * 19])
+@pytest.mark.parametrize("sequence", ["x", "-1", "1.5", "%C2%B2", "%2e%2e%2fx"])
 async def test_a_frame_that_has_no_number_is_a_404(gateway: Gateway, sequence: str) -> None:
     await call(gateway, "POST", "/api/cameras", LOBBY)
     assert (await call(gateway, "GET", f"/api/cameras/lobby/frames/{sequence}"))[0] == 404
@@ -270,14 +333,46 @@ async def test_metrics_show_calls_by_template(gateway: Gateway) -> None:
     assert "nobody" not in text.decode()
 
 
-async def test_it_is_ready_once_the_cameras_are_known(gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [("synced", "cameras have not been read"), ("ready", "worker has not begun")],
+)
+async def test_it_is_ready_once_the_cameras_are_known_and_begun_with(
+    gateway: Gateway, missing: str, why: str
+) -> None:
     assert (await call(gateway, "GET", "/readyz"))[0] == 200
-    gateway.registry.synced = False
+    setattr(gateway.registry if missing == "synced" else gateway, missing, False)
     async with gateway.session.get("/readyz") as response:
         assert response.status == 503
         assert "Retry-After" in response.headers
-        assert response.content_type == "application/problem+json"
+        assert why in (await response.json(content_type="application/problem+json"))["detail"]
     assert (await call(gateway, "GET", "/healthz"))[0] == 200
+
+
+class Slow(Collector):
+    """Takes its time over a scrape: until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        self.begun.set()
+        assert self.let_go.wait(5)
+        return iter(())
+
+
+async def test_a_scrape_that_takes_its_time_stops_no_other_call(gateway: Gateway) -> None:
+    slow = Slow()
+    gateway.exposition.register(slow)
+    scrape = asyncio.create_task(call(gateway, "GET", "/metrics"))
+    assert await asyncio.to_thread(slow.begun.wait, 5)
+    assert (await call(gateway, "GET", "/healthz"))[0] == 200
+    slow.let_go.set()
+    assert (await scrape)[0] == 200
 
 
 async def test_the_index_lists_every_call(gateway: Gateway) -> None:

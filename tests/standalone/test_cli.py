@@ -99,3 +99,15 @@ def test_one_error_is_found_within_its_groups_and_several_are_not() -> None:
     assert _only(ExceptionGroup("a", [ExceptionGroup("b", [error])])) is error
     assert _only(error) is error
     assert _only(ExceptionGroup("a", [error, UnknownCamera("x")])) is None
+
+
+@pytest.mark.parametrize("command", ["standalone", "demo"])
+def test_an_address_that_is_none_is_one_line_before_anything_is_opened(command: str) -> None:
+    ended = run(command, "--listen", "8000")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("camera-ingest: '8000' has no port: write HOST:PORT")
+    assert (ended.returncode, ended.stdout) == (1, "")
+
+
+def test_settings_do_not_print_the_redis_password() -> None:
+    assert "hunter2" not in repr(StandaloneSettings(redis_url="redis://u:hunter2@h"))

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from shutil import move
 from typing import Any
 
+import msgspec
 import pytest
-from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from ingest_core import metrics
@@ -16,6 +17,7 @@ from ingest_core.errors import (
     RegistryUnavailable,
 )
 from ingest_standalone.directory import DirectoryRegistry
+from ingest_standalone.disk import Bytes, Disk
 from tests.fakes.camera_directory import (
     RTSP,
     SECRET,
@@ -112,15 +114,18 @@ async def test_a_name_and_an_id_belong_to_the_first_file(
         (b"a: \x00", "character"),
         (b"a: &x [1]\nb: *x\n", "anchors and aliases"),
         (b"a: *hunter2\n", "anchors and aliases"),
-        (b"a: !hunter2 x\n", "a tag or a key is not allowed"),
-        (b"a: !!python/object/apply:os.system [hunter2]\n", "a tag or a key is not allowed"),
+        (b"a: !hunter2 x\n", "line 1, column 4: tags are not allowed"),
+        (b"a: !!python/object/apply:os.system [hunter2]\n", "tags are not allowed"),
+        (b"a: !!timestamp hunter2\n", "tags are not allowed"),
+        (b"a: !!map {b: hunter2}\n", "tags are not allowed"),
+        (b"a: ! hunter2\n", "tags are not allowed"),
         (b"%TAG ! tag:hunter2\n", "line 2"),
         (b"[" * 500_000, "nested more than"),
         (b"- " * 100_000, "nested more than"),
         (b"x: 1\nx: 2\n", "said twice"),
         (b"x: 2026-99-99\n", "a number or a date"),
         (b"x: " + b"9" * 10_000, "a number or a date"),
-        (b"? {a: b}\n: c\n", "a tag or a key is not allowed"),
+        (b"? {a: b}\n: c\n", "such a key is not allowed"),
         (b"#" * (1 << 20) + b"\n", "1048576 bytes"),
         (b"- a\n- b\n", "must be a mapping"),
         (b"kind: Pod\napiVersion: v1\nmetadata: {}\n", "must be one of"),
@@ -136,6 +141,34 @@ async def test_any_bytes_are_a_problem_at_worst_and_never_quoted(
     assert set(registry.cameras) == {"lobby"}
     assert rule in rules(registry, "bad.yaml")
     assert SECRET not in rules(registry, "bad.yaml") + str(logged)
+
+
+class Cursed(bytes):
+    """What no reader of ours is made for."""
+
+    def decode(self, *_: str) -> str:
+        raise RuntimeError(SECRET)
+
+
+class Rotten(Disk):
+    def read(self, file: str) -> Bytes:
+        found = super().read(file)
+        return replace(found, data=Cursed(found.data)) if file == "bad.yaml" else found
+
+
+async def test_a_bug_over_one_file_hides_no_other_and_is_logged_without_its_words(
+    tmp_path: Path, logged: list[Any]
+) -> None:
+    put(tmp_path / "good.yaml", manifest())
+    put(tmp_path / "bad.yaml", SECRET)
+    async with DirectoryRegistry(tmp_path, disk=Rotten(tmp_path)) as registry:
+        await settle(registry)
+        assert set(registry.cameras) == {"lobby"}
+        assert "see the log" in rules(registry, "bad.yaml")
+    told = [line for line in logged if line["event"] == "manifest_unread"]
+    assert {(line["file"], line["error"]) for line in told} == {("bad.yaml", "RuntimeError")}
+    assert "in documents" in told[0]["traceback"]
+    assert SECRET not in str(logged)
 
 
 async def test_an_empty_file_and_empty_documents_say_nothing(
@@ -169,7 +202,9 @@ async def test_a_link_to_a_manifest_is_followed_and_only_a_person_changes_it(
     (tmp_path / "lobby.yaml").symlink_to("real")
     await settle(registry)
     with pytest.raises(ManagedElsewhere):
-        await registry.replace("lobby", replace(registry.cameras["lobby"].spec, weight=7), None)
+        await registry.replace(
+            "lobby", msgspec.structs.replace(registry.cameras["lobby"].spec, weight=7), None
+        )
     with pytest.raises(ManagedElsewhere):
         await registry.delete("lobby")
 

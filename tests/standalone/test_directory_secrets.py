@@ -13,7 +13,7 @@ from ingest_core.errors import (
 )
 from ingest_standalone import secrets_file
 from ingest_standalone.directory import DirectoryRegistry
-from ingest_standalone.manifest_files import secrets_in
+from ingest_standalone.manifest_files import read, secrets_in
 from tests.fakes.camera_directory import (
     SECRET,
     manifest,
@@ -48,7 +48,7 @@ async def test_a_secret_that_others_can_read_is_refused_until_they_cannot(
     await settle(registry)
     assert "chmod 600" in rules(registry, "s.yaml")
     assert set(registry.cameras) == {"lobby"}
-    with pytest.raises(SecretMissing):
+    with pytest.raises(SecretMissing, match=r"refused: s\.yaml has mode 0640: chmod 600"):
         await registry.secret("login", "password")
     file.chmod(0o600)
     await settle(registry)
@@ -66,6 +66,7 @@ async def test_a_secret_that_others_can_read_is_refused_until_they_cannot(
         secret().replace("stringData:", "data: {password: //79}"),
         secret().replace("stringData:", "stringData: hunter2"),
         secret().replace("v1", "hunter2"),
+        secret().replace("stringData:", "stringData: {password:hunter2}"),
     ],
 )
 async def test_a_broken_secret_is_told_without_its_values(
@@ -93,6 +94,41 @@ async def test_a_changed_secret_is_a_change_of_the_cameras_that_name_it(
         put(tmp_path / "s.yaml", secret(username="u", password="p"), 0o600)
         await settle(registry)
         assert await anext(changes) == {"lobby"}
+
+
+async def test_a_removed_secret_is_a_change_of_the_cameras_that_name_it(
+    registry: DirectoryRegistry, tmp_path: Path
+) -> None:
+    ref = "{rtsp: {url: 'rtsp://h/x', credentialsSecretRef: {name: login}}}"
+    put(tmp_path / "lobby.yaml", manifest().replace("{rtsp: {url: 'rtsp://10.0.0.7/lobby'}}", ref))
+    file = put(tmp_path / "s.yaml", secret(username="u", password="p"), 0o600)
+    await settle(registry)
+    async with registry.changes() as changes:
+        await anext(changes)
+        file.unlink()
+        await settle(registry)
+        assert await anext(changes) == {"lobby"}
+
+
+async def test_a_value_is_had_without_the_disk_however_many_secrets_there_are(
+    registry: DirectoryRegistry, tmp_path: Path
+) -> None:
+    every = "---\n".join(secret(f"login-{number}", password=SECRET) for number in range(1000))
+    file = put(tmp_path / "s.yaml", every, 0o600)
+    await settle(registry)
+    file.unlink()  # and no look since
+    for number in range(1000):
+        reading = registry.secret(f"login-{number}", "password")
+        with pytest.raises(StopIteration) as read:  # it waits for nothing
+            reading.send(None)
+        assert read.value.value == SECRET
+
+
+def test_a_secret_for_its_key_that_lacks_a_space_is_told_by_the_keys_rule() -> None:
+    text = secret().replace("stringData:", "stringData: {password:hunter2}")
+    (found,) = read("s.yaml", text.encode()).problems
+    assert found.problem.field == "stringData"
+    assert found.problem.rule.startswith("every key must be 1 to 253 of the characters")
 
 
 @given(

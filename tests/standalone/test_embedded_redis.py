@@ -13,6 +13,9 @@ from urllib.parse import unquote
 import psutil
 import pytest
 import redis.asyncio
+import structlog
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
 from ingest_standalone.embedded_redis import EmbeddedRedis, EmbeddedRedisFailed, find_server
 
@@ -91,13 +94,39 @@ async def test_nothing_is_left_of_it_when_its_program_is_killed() -> None:
     assert server_of(socket) is None
 
 
-async def test_a_server_that_dies_takes_its_directory_along() -> None:
+async def test_a_server_that_is_killed_is_there_again_at_the_same_place() -> None:
     async with EmbeddedRedis() as url:
         socket = socket_of(url)
-        server = server_of(socket)
-        assert server is not None
-        server.send_signal(signal.SIGKILL)
-        await until_gone(socket.parent)
+        for _ in range(2):
+            server = server_of(socket)
+            assert server is not None
+            server.send_signal(signal.SIGKILL)
+            retry = Retry(ConstantBackoff(0.01), 500)  # nothing tells that it is there again
+            async with redis.asyncio.Redis.from_url(url, protocol=2, retry=retry) as client:
+                assert await client.ping()
+            assert server_of(socket) not in (None, server)
+        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    assert not socket.parent.exists()
+    assert server_of(socket) is None
+
+
+async def test_a_server_that_cannot_be_had_again_is_tried_on_until_it_can(
+    tmp_path: Path,
+) -> None:
+    real, link = find_server(), tmp_path / "redis-server"
+    link.symlink_to(real)
+    with structlog.testing.capture_logs() as logged:
+        async with EmbeddedRedis(lambda: link) as url:
+            server = server_of(socket_of(url))
+            assert server is not None
+            link.unlink()
+            server.send_signal(signal.SIGKILL)
+            await until(lambda: "redis_embedded_not_restarted" in str(logged))
+            link.symlink_to(real)
+            await until(lambda: "redis_embedded_restarted" in str(logged))
+            async with redis.asyncio.Redis.from_url(url, protocol=2) as client:
+                assert await client.ping()
+    assert not socket_of(url).parent.exists()
 
 
 async def test_a_ctrl_c_for_the_program_is_not_one_for_redis() -> None:

@@ -82,7 +82,7 @@ async def test_capture_time_is_when_the_camera_sent_whatever_its_clock_says(
 async def test_only_keyframes_are_decoded_when_so_set_and_every_frame_is_kept(
     simulator: Simulator,
 ) -> None:
-    url = await simulator.add(camera())
+    url = await simulator.add(camera(fps=25))
     captured = CapturedCamera(url, decode=Decode.KEYFRAMES, stall_seconds=10)
     async with capturing(captured):
         await captured.frames(25)
@@ -123,7 +123,7 @@ async def test_what_comes_before_the_first_keyframe_shows_nothing(simulator: Sim
 
 
 async def test_sound_is_ignored(simulator: Simulator) -> None:
-    url = await simulator.add(camera(audio=True))
+    url = await simulator.add(camera(audio=True, fps=25))
     captured = CapturedCamera(url)
     async with capturing(captured):
         await captured.frames(20)

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, overload
 
@@ -202,10 +203,15 @@ def _matches(request: web.Request, etag: str) -> bool:
     return etag in tags or "*" in tags
 
 
+@lru_cache(maxsize=64)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
 def _headers(etag: str, sequence: int, timestamp: float) -> dict[str, str]:
     return {
         hdrs.ETAG: etag,
-        hdrs.LAST_MODIFIED: formatdate(timestamp, usegmt=True),
+        hdrs.LAST_MODIFIED: _http_date(int(timestamp)),
         names.HEADER_TIMESTAMP: f"{timestamp:.6f}",
         names.HEADER_SEQUENCE: str(sequence),
     }

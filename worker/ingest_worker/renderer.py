@@ -123,9 +123,13 @@ class Renderer:
     async def _once(
         self, lane: _Lane, feed: Feed, frame: Frame, variant: Variant, make: Callable[[], bytes]
     ) -> bytes:
-        kept = self._kept.setdefault(feed, OrderedDict())
+        kept = self._kept.get(feed)
+        if kept is None:
+            kept = self._kept[feed] = OrderedDict()
         key = (frame.sequence, variant)
         job = kept.get(key)
+        if job is not None and job.done():
+            return job.result()
         if job is None:
             job = lane.start(make)
             kept[key] = job
