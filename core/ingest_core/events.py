@@ -5,6 +5,7 @@ within (source, epoch) over all events of a camera. Docs: docs/reference/events.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import msgspec
@@ -114,8 +115,13 @@ def event(fact: Fact, *, source: str, epoch: int, sequence: int) -> Event:
 
 def rfc3339(timestamp: float) -> str:
     """Unix seconds → `2026-11-22T09:00:00.123Z`."""
-    moment = datetime.fromtimestamp(timestamp, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    second, microsecond = divmod(round(timestamp * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{microsecond // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 encode = msgspec.json.Encoder().encode

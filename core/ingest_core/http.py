@@ -140,7 +140,6 @@ def observed(seconds: Histogram, clock: Callable[[], float] = time.perf_counter)
         seconds: `metrics.HTTP_SECONDS`, made once per process.
         clock: Monotonic seconds.
     """
-
     children: dict[tuple[str, str, str], Histogram] = {}  # as many as there are series
 
     @web.middleware

@@ -16,11 +16,14 @@ _SOI: Final = b"\xff\xd8"
 _EOI: Final = b"\xff\xd9"
 _SCAN: Final = b"\xff\xda"  # within coded data FF is always followed by 00, so this is exact
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM, RST: no length follows
-_BASELINE: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive: Huffman
+_PROGRESSIVE: Final = 0xC2
+_TAKEN: Final = frozenset({0xC0, 0xC1, _PROGRESSIVE})  # baseline, extended: Huffman coded
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SOS: Final = 0xDA
 _TAIL: Final = 4096  # bytes at the end in which EOI must lie: devices append padding
 _MAX_SEGMENTS: Final = 512
+_MAX_FILL: Final = 64
+_COMPONENTS: Final = 6  # place of their number in a frame header, its marker included
 
 
 class NotJpeg(ValueError):
@@ -43,50 +46,59 @@ def parse(data: bytes) -> Header:
     """
     if not data.startswith(_SOI):
         raise NotJpeg("does not begin as a JPEG (FF D8)")
-    header = _scan(data)
-    if data.count(_SCAN) > MAX_SCANS:
+    try:
+        header, scans = _scan(data)
+    except IndexError:
+        raise NotJpeg("is cut short in its header") from None
+    if scans > MAX_SCANS:
         raise NotJpeg(f"has more than {MAX_SCANS} scans: each costs as much as a whole picture")
     if _EOI not in data[-_TAIL:]:
         raise NotJpeg("is cut short: no end marker (FF D9)")
     return header
 
 
-def _scan(data: bytes) -> Header:
-    at, header = 2, None
+def _scan(data: bytes) -> tuple[Header, int]:
+    """The header, and how many scans a decoder would go through."""
+    at, frame, header = 2, b"", None
     for _ in range(_MAX_SEGMENTS):
         marker, at = _marker(data, at)
         if marker in _STANDALONE:
             continue
-        length = int.from_bytes(data[at : at + 2], "big")
+        length = data[at] << 8 | data[at + 1]
         if length < 2 or at + length > len(data):  # noqa: PLR2004 - the length counts its own two bytes
             raise NotJpeg("is cut short in its header")
         if marker in _FRAMES:
-            header = _frame(marker, data[at + 2 : at + length])
+            frame = bytes([marker]) + data[at + 2 : at + length]
+            header = _frame(frame)
         if marker == _SOS:
             if header is None:
                 raise NotJpeg("has no frame header before its scan")
-            return header
+            whole = frame[0] != _PROGRESSIVE and data[at + 2] == frame[_COMPONENTS]
+            return header, 1 if whole else data.count(_SCAN)
         at += length
     raise NotJpeg(f"has more than {_MAX_SEGMENTS} header segments")
 
 
 def _marker(data: bytes, at: int) -> tuple[int, int]:
-    if data[at : at + 1] != b"\xff":
+    """The marker at a place, and where it ends; raises IndexError at the end of the data."""
+    if data[at] != 0xFF:  # noqa: PLR2004 - the first byte of each marker
         raise NotJpeg("has no marker where one must be")
-    while data[at : at + 1] == b"\xff":
-        at += 1
-    if at >= len(data):
-        raise NotJpeg("is cut short in its header")
-    return data[at], at + 1
+    end = at + 1
+    while data[end] == 0xFF:  # noqa: PLR2004 - fill bytes
+        end += 1
+        if end - at > _MAX_FILL:
+            raise NotJpeg(f"has more than {_MAX_FILL} fill bytes before a marker")
+    return data[end], end + 1
 
 
-def _frame(marker: int, segment: bytes) -> Header:
-    if marker not in _BASELINE:
+def _frame(frame: bytes) -> Header:
+    """The size that a frame header (its marker, then its segment) gives."""
+    if frame[0] not in _TAKEN:
         raise NotJpeg("is lossless, hierarchical or arithmetic coded: not taken")
-    if len(segment) < 6:  # noqa: PLR2004 - precision, height, width, components
+    if len(frame) <= _COMPONENTS:
         raise NotJpeg("is cut short in its frame header")
-    precision, components = segment[0], segment[5]
-    height, width = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
+    precision, components = frame[1], frame[_COMPONENTS]
+    height, width = frame[2] << 8 | frame[3], frame[4] << 8 | frame[5]
     if precision != 8 or components not in (1, 3):  # noqa: PLR2004 - grey or colour of 8 bits
         raise NotJpeg(f"has {components} components of {precision} bits: must be 1 or 3 of 8")
     if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
