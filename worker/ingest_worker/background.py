@@ -61,7 +61,9 @@ class Background:
         What moves is in less than half of the picture, so the median does not see it.
         """
         known = np.maximum(self._mean[GRID // 2 :: GRID, GRID // 2 :: GRID], 1)
-        return float(np.median(picture[GRID // 2 :: GRID, GRID // 2 :: GRID] / known))
+        ratios = np.ravel(picture[GRID // 2 :: GRID, GRID // 2 :: GRID] / known)
+        middle = ratios.size // 2  # the upper median; np.median takes several times as long
+        return float(np.partition(ratios, middle)[middle])
 
     def compare(self, picture: Plane, factor: float, floor: float, gain: float = 1) -> Plane:
         """255 where the picture is off `gain` times the mean by more than usual, 0 elsewhere.
@@ -84,9 +86,18 @@ class Background:
         follow = rate(elapsed, FOLLOWS_SECONDS)
         mean, deviation = max(follow, 1 / (self._learned + 1)), max(follow, 1 / self._learned)
         self._learned += 1
-        quiet = None if moving is None else cv2.bitwise_not(moving, dst=self._scratch)
-        cv2.accumulateWeighted(picture, self._mean, mean, mask=quiet)
-        cv2.accumulateWeighted(self._difference, self._deviation, deviation, mask=quiet)
-        if moving is not None:
-            absorb = rate(elapsed, ABSORBS_SECONDS)
-            cv2.accumulateWeighted(picture, self._mean, absorb, mask=moving)
+        box = None if moving is None else cv2.boundingRect(moving)
+        if moving is None or box is None or not box[2]:
+            cv2.accumulateWeighted(picture, self._mean, mean)
+            cv2.accumulateWeighted(self._difference, self._deviation, deviation)
+            return
+        # OpenCV accumulates under a mask pixel by pixel: a tenth as fast as without one. So all is
+        # mixed in, and what moves is put back, in the box around it.
+        left, top, width, height = box
+        part = np.s_[top : top + height, left : left + width]
+        kept_mean, kept_deviation = self._mean[part].copy(), self._deviation[part].copy()
+        cv2.accumulateWeighted(picture, self._mean, mean)
+        cv2.accumulateWeighted(self._difference, self._deviation, deviation)
+        cv2.accumulateWeighted(picture[part], kept_mean, rate(elapsed, ABSORBS_SECONDS))
+        cv2.copyTo(kept_mean, moving[part], dst=self._mean[part])
+        cv2.copyTo(kept_deviation, moving[part], dst=self._deviation[part])

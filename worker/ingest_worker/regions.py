@@ -18,6 +18,8 @@ Polygon = tuple[tuple[int, int], ...]
 OPENING: Final = np.ones((3, 3), np.uint8)
 CLOSING: Final = np.ones((7, 7), np.uint8)
 """Specks below 3 x 3 pixels vanish; parts of one body up to 6 pixels apart become one."""
+REACH: Final = 6
+"""Pixels around the foreground that joining looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ def watched(width: int, height: int, masks: tuple[Polygon, ...]) -> Plane:
 
 def largest(foreground: Plane) -> Region | None:
     """The connected region (8-connected, small gaps bridged) with the greatest area."""
-    joined = cv2.morphologyEx(foreground, cv2.MORPH_CLOSE, CLOSING)
-    left, top, wide, high = cv2.boundingRect(joined)
+    left, top, wide, high = cv2.boundingRect(foreground)
     if not wide:
         return None  # OpenCV 5.0 ends the process when told to label an empty picture
-    spot = joined[top : top + high, left : left + wide]  # labelling costs by the pixel
+    x0, y0 = max(0, left - REACH), max(0, top - REACH)
+    # In the box alone, with what joining can reach: it and labelling cost by the pixel.
+    near = foreground[y0 : top + high + REACH, x0 : left + wide + REACH]
+    spot = cv2.morphologyEx(near, cv2.MORPH_CLOSE, CLOSING)
     _, _, stats, _ = cv2.connectedComponentsWithStats(spot, connectivity=8, ltype=cv2.CV_16U)
     x, y, width, height, area = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))].tolist()
-    return Region(left + x, top + y, width, height, area)
+    return Region(x0 + x, y0 + y, width, height, area)
