@@ -11,7 +11,6 @@ import time
 from collections import Counter, defaultdict
 from urllib.parse import urlsplit
 
-import cv2
 import msgspec
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -19,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from ingest_core import logs
 from ingest_core.events import CameraConnected, CameraDisconnected, Event, FrameIngested
 from ingest_core.model import CameraSpec, RtspSource, Source
-from ingest_worker import feed
+from ingest_worker import feed, process
 from ingest_worker import worker as worker_module
 from ingest_worker.picture import Picture
 from ingest_worker.publish import publisher
@@ -94,7 +93,7 @@ async def add(registry: MemoryRegistry, urls: list[str]) -> None:
 
 
 async def main(redis_url: str | None) -> None:
-    cv2.setNumThreads(1)  # as the program does
+    process.prepare()  # as the program does
     logs.configure("error", "console")
     watch = Watch()
     # The worker makes its feeds itself, and has no seam for this that a user would want.

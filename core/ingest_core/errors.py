@@ -2,6 +2,7 @@
 
     IngestError
     ├── InvalidManifest        a Camera that breaks a rule: which field, which value, which rule
+    │   └── InvalidQuery       the same of a parameter in a URL
     ├── UnknownCamera          no camera of that id or name
     ├── CameraExists           the id or the name is taken
     ├── ManagedElsewhere       a camera that only a person may change, where they wrote it
@@ -50,6 +51,10 @@ class InvalidManifest(IngestError):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
+
+
+class InvalidQuery(InvalidManifest):
+    pass
 
 
 class UnknownCamera(IngestError):

@@ -89,10 +89,17 @@ def is_local(host: str) -> bool:
 
 
 @asynccontextmanager
-async def serve(app: web.Application, listen: Listen) -> AsyncIterator[tuple[Listen, ...]]:
+async def serve(
+    app: web.Application, listen: Listen, *, otherwise: Listen | None = None
+) -> AsyncIterator[tuple[Listen, ...]]:
     """Serve until the block ends; gives the addresses that are bound.
 
     At the end it stops listening, lets answers end for 5 s, then cuts what is left.
+
+    Args:
+        app: What answers.
+        listen: Where.
+        otherwise: Where, if that cannot be had.
 
     Raises:
         CannotListen: The address is taken, or is none of this machine's.
@@ -116,15 +123,23 @@ async def serve(app: web.Application, listen: Listen) -> AsyncIterator[tuple[Lis
             max_headers=MAX_HEADERS,
         )
 
-    try:
+    async def listening(at: Listen) -> asyncio.Server:
         try:
-            listener = await loop.create_server(
-                connection, listen.host, listen.port, reuse_address=True, backlog=1024
+            return await loop.create_server(
+                connection, at.host, at.port, reuse_address=True, backlog=1024
             )
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             reason = "address already in use" if taken else error.strerror or str(error)
-            raise CannotListen(str(listen), reason) from None
+            raise CannotListen(str(at), reason) from None
+
+    try:
+        try:
+            listener = await listening(listen)
+        except CannotListen:
+            if otherwise is None:
+                raise
+            listener = await listening(otherwise)
         try:
             yield tuple(Listen(*sock.getsockname()[:2]) for sock in listener.sockets)
         finally:

@@ -49,6 +49,7 @@ class _Kind:
 
 _KINDS: Final[Mapping[type[errors.IngestError], _Kind]] = {
     errors.InvalidManifest: _Kind(422, "invalid-camera", "The camera breaks a rule"),
+    errors.InvalidQuery: _Kind(422, "invalid-query", "A parameter of the query breaks a rule"),
     errors.UnknownCamera: _Kind(404, "unknown-camera", "No such camera"),
     errors.CameraExists: _Kind(409, "camera-exists", "The camera exists already"),
     errors.ManagedElsewhere: _Kind(409, "managed-elsewhere", "The camera is kept elsewhere"),

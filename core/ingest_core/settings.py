@@ -6,7 +6,8 @@ are made, so that no option goes undocumented.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -59,13 +60,35 @@ def add_arguments(parser: argparse.ArgumentParser, type_: type[Struct]) -> None:
         )
 
 
-def load(type_: type[T], flags: Mapping[str, str | None], environment: Mapping[str, str]) -> T:
+def seconds(text: str) -> float:
+    """A duration as an argument: the `type` of a flag that no Struct has.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return value
+
+
+def load(
+    type_: type[T],
+    flags: Mapping[str, str | None],
+    environment: Mapping[str, str],
+    checks: Mapping[str, Callable[[str], object]] | None = None,
+) -> T:
     """Read the settings.
 
     Args:
         type_: The program's Struct.
         flags: What the command line gave, by field; None: not given.
         environment: Usually os.environ.
+        checks: By field, what a given text must pass; it raises ValueError with the rule, and
+            quotes nothing that may be a login.
 
     Raises:
         InvalidManifest: A value breaks its rule; names the flag or the variable that gave it.
@@ -79,9 +102,16 @@ def load(type_: type[T], flags: Mapping[str, str | None], environment: Mapping[s
         elif variable:
             raw[setting.field], origin[setting.field] = variable, setting.variable
     try:
-        return manifest.parse(raw, type_, strict=False)
+        settings = manifest.parse(raw, type_, strict=False)
     except InvalidManifest as error:
         renamed = (
             Problem(origin.get(one.field, one.field), one.value, one.rule) for one in error.problems
         )
         raise InvalidManifest(*renamed) from None
+    for field, check in (checks or {}).items():
+        try:
+            if field in raw:
+                check(raw[field])
+        except ValueError as error:
+            raise InvalidManifest(Problem(origin[field], None, str(error))) from None
+    return settings

@@ -333,4 +333,5 @@ class DirectoryRegistry:
                     rule=told.problem.rule,
                 )
         for file in before.keys() - after.keys():
-            log.info("manifest_mended", file=file.encode(errors="replace").decode())
+            event = "manifest_mended" if file in self._contents else "manifest_gone"
+            log.info(event, file=file.encode(errors="replace").decode())

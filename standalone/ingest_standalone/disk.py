@@ -5,6 +5,7 @@ synced, renamed over the old one, and made to last by syncing the directory.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -48,7 +49,10 @@ class Disk:
 
     def prepare(self) -> None:
         """Make the directory if there is none."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, "is not a directory") from None
 
     def listed(self) -> dict[str, Signature]:
         """Manifest files by name, sorted: what editors leave behind (`.x.swp`, `x~`) is none."""
@@ -113,9 +117,12 @@ def _directory(path: Path) -> Iterator[int]:
 
 def _exposed(status: os.stat_result) -> str | None:
     if status.st_uid != os.geteuid():
-        return f"belongs to user {status.st_uid}: chown it to {os.geteuid()}"
+        us = os.geteuid()
+        return f"must belong to user {us}: its owner is user {status.st_uid}; run chown {us}"
     mode = stat.S_IMODE(status.st_mode)
-    return f"has mode {mode:04o}: chmod 600" if mode & 0o077 else None
+    if not mode & 0o077:
+        return None
+    return f"must be readable by its owner only: its mode is {mode:04o}; run chmod 600"
 
 
 def _counts(name: str) -> bool:

@@ -14,6 +14,7 @@ import yaml
 from ingest_core.errors import InvalidManifest, Problem
 from ingest_core.manifest import parse_camera
 from ingest_core.model import Camera, CameraStatus, Metadata
+from ingest_core.rules import show
 from ingest_standalone.secrets_file import Secret, parse_secret
 from ingest_standalone.yaml_documents import BadYaml, documents
 
@@ -36,6 +37,8 @@ class Content:
     Attributes:
         cameras: Valid ones, in order.
         secrets: Valid ones, in order.
+        numbers: The document of each camera, from 1; 0: kept from before.
+        secret_numbers: The document of each Secret.
         exposed: Why a Secret is refused that others can read, by its name.
         managed: Were all of its documents made by the API, as Secrets?
         documents: How many there are, valid or not.
@@ -45,6 +48,8 @@ class Content:
 
     cameras: tuple[Camera, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    numbers: tuple[int, ...] = ()
+    secret_numbers: tuple[int, ...] = ()
     exposed: Mapping[str, str] = field(default_factory=dict)
     managed: bool = False
     documents: int = 0
@@ -60,7 +65,8 @@ class Content:
             return self
         names = {camera.name for camera in self.cameras}
         kept = tuple(camera for camera in before.cameras if camera.name not in names)
-        return replace(self, cameras=self.cameras + kept)
+        numbers = self.numbers + (0,) * len(kept)
+        return replace(self, cameras=self.cameras + kept, numbers=numbers)
 
 
 def unreadable(file: str, reason: str) -> Content:
@@ -79,6 +85,8 @@ def read(file: str, data: bytes, *, exposed: str | None = None, digest: bytes = 
     """
     cameras: list[Camera] = []
     secrets: list[Secret] = []
+    numbers: list[int] = []
+    secret_numbers: list[int] = []
     refused: dict[str, str] = {}
     problems: list[FileProblem] = []
     count = 0
@@ -86,12 +94,14 @@ def read(file: str, data: bytes, *, exposed: str | None = None, digest: bytes = 
         for count, raw in enumerate(documents(data), 1):
             try:
                 if not _is_secret(raw):
-                    cameras.append(parse_camera(raw))
+                    cameras.append(_camera(raw))
+                    numbers.append(count)
                 elif exposed is None:
                     secrets.append(parse_secret(raw))
+                    secret_numbers.append(count)
                 else:
                     refused |= dict.fromkeys(_name_of(raw), f"{file} {exposed}")
-                    rule = f"must be its owner's and for nobody else to hold a Secret: {exposed}"
+                    rule = f"a file with a Secret {exposed}"
                     problems.append(FileProblem(file, count, Problem(FILE, None, rule)))
             except InvalidManifest as error:
                 problems += [FileProblem(file, count, problem) for problem in error.problems]
@@ -101,6 +111,8 @@ def read(file: str, data: bytes, *, exposed: str | None = None, digest: bytes = 
     return Content(
         cameras=tuple(cameras),
         secrets=tuple(secrets),
+        numbers=tuple(numbers),
+        secret_numbers=tuple(secret_numbers),
         exposed=refused,
         managed=bool(secrets) and count == len(secrets) and all(one.managed for one in secrets),
         documents=count,
@@ -137,6 +149,13 @@ def render(camera: Camera) -> bytes:
     del raw["status"]
     order = ("apiVersion", "kind", "metadata", "spec")
     return yaml.safe_dump({key: raw[key] for key in order}, sort_keys=False).encode()
+
+
+def _camera(raw: object) -> Camera:
+    kind = raw.get("kind") if isinstance(raw, Mapping) else None
+    if isinstance(kind, str) and kind != "Camera":
+        raise InvalidManifest(Problem("kind", show(kind), "only Camera and Secret are taken here"))
+    return parse_camera(raw)
 
 
 def _is_secret(raw: object) -> TypeGuard[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ import asyncio
 import getpass
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +16,16 @@ from ingest_core.credentials import Credentials, split_userinfo
 from ingest_core.errors import CaptureError
 from ingest_core.manifest import check
 from ingest_core.model import CameraSpec, Decode, RtspSource, Source
+from ingest_core.settings import seconds
 
 if TYPE_CHECKING:
     from ingest_worker.probe import Findings
 
 PASSWORD_VARIABLE: Final = names.ENV_PREFIX + "PASSWORD"
+
+
+class NoTerminal(Exception):
+    """Nobody can be asked for a password."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,17 +34,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transport", choices=["tcp", "udp"], default="tcp")
     parser.add_argument("--ca-file", help="PEM file that signs the camera's certificate (rtsps)")
     parser.add_argument("--insecure", action="store_true", help="do not check the certificate")
-    parser.add_argument("--timeout", type=float, default=10, help="seconds to the first picture")
-    parser.add_argument("--seconds", type=float, default=5, help="how long to look; default 5")
+    parser.add_argument(
+        "--timeout", type=seconds, default=10, help="seconds to the first picture; default 10"
+    )
+    parser.add_argument("--seconds", type=seconds, default=5, help="how long to look; default 5")
     parser.add_argument("--json", action="store_true", help="findings as JSON")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Probe and print; 0: there is a picture."""
+    """Probe and print; 0: there is a picture, 1: there is none, 2: no password could be had."""
     from ingest_worker import probe, rtsp  # noqa: PLC0415 - FFmpeg takes its time to load
     from ingest_worker.login import system_authorities  # noqa: PLC0415 - the same
 
-    url, credentials = login(given.url, os.environ, getpass.getpass)
+    try:
+        url, credentials = login(given.url, os.environ, _ask)
+    except NoTerminal as error:
+        _say(f"camera-ingest: {error}")
+        return 2
     problems = check(CameraSpec(source=Source(rtsp=RtspSource(url=url))))
     if problems:
         raise ValueError("; ".join(f"URL: {problem.rule}" for problem in problems))
@@ -82,6 +94,16 @@ def login(
     return bare, Credentials(
         given.username, ask(f"Password of {given.username}: ") if password is None else password
     )
+
+
+def _ask(prompt: str) -> str:
+    """Ask a person; getpass would read from a pipe, and warn."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt)
+    except (getpass.GetPassWarning, EOFError):
+        raise NoTerminal(f"no terminal to ask on: set ${PASSWORD_VARIABLE}") from None
 
 
 def _table(found: "Findings") -> str:

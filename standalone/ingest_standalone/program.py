@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -24,8 +23,10 @@ from ingest_gateway.app import make_app
 from ingest_standalone.directory import DirectoryRegistry
 from ingest_standalone.embedded_redis import EmbeddedRedis
 from ingest_standalone.settings import NO_REDIS, StandaloneSettings
+from ingest_worker import process
 from ingest_worker.publish import publisher
 from ingest_worker.publisher import Publisher
+from ingest_worker.redis_url import parse
 from ingest_worker.settings import WorkerSettings
 from ingest_worker.worker import Worker
 
@@ -63,8 +64,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: StandaloneSettings) -> AsyncIterator[Running]:
+async def running(
+    settings: StandaloneSettings, *, otherwise: Listen | None = None
+) -> AsyncIterator[Running]:
     """Run everything until the block ends, then let go of it in the order of its flow.
+
+    Args:
+        settings: What it is told.
+        otherwise: Where to listen if the address of the settings cannot be had.
 
     Raises:
         RegistryInUse: Another process has the directory.
@@ -75,7 +82,7 @@ async def running(settings: StandaloneSettings) -> AsyncIterator[Running]:
         ExceptionGroup: A part of it failed while it ran.
     """
     listen = parse_listen(settings.listen)
-    cv2.setNumThreads(1)  # one thread a camera is enough, and the worker has them already
+    process.prepare()
     metrics = CollectorRegistry()
     ProcessCollector(registry=metrics)
     PlatformCollector(registry=metrics)
@@ -103,7 +110,7 @@ async def running(settings: StandaloneSettings) -> AsyncIterator[Running]:
                 ready=lambda: worker.ready,
                 local=listen.local,
             )
-            async with serve(app, listen) as addresses:
+            async with serve(app, listen, otherwise=otherwise) as addresses:
                 yield Running(addresses, registry, worker)
         finally:
             await worker.stop()
@@ -114,11 +121,8 @@ async def running(settings: StandaloneSettings) -> AsyncIterator[Running]:
 
 
 async def run(settings: StandaloneSettings) -> None:
-    """The program: until SIGINT or SIGTERM, or a part of it fails. Raises as `running`."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    """The program: until a signal says so, or a part of it fails. Raises as `running`."""
+    stop = stop_of_signals()
     async with running(settings) as program:
         log.info(
             "standalone_started",
@@ -130,6 +134,16 @@ async def run(settings: StandaloneSettings) -> None:
         log.info("standalone_stopping")
 
 
+def stop_of_signals() -> asyncio.Event:
+    """What SIGINT, SIGTERM and SIGHUP set; a SIGHUP that is ignored (nohup) stays ignored."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
+            loop.add_signal_handler(number, stop.set)
+    return stop
+
+
 @asynccontextmanager
 async def _publisher(
     redis_url: str | None, metrics: CollectorRegistry
@@ -137,11 +151,19 @@ async def _publisher(
     if redis_url == NO_REDIS:
         yield None
     elif redis_url is not None:
-        yield publisher(redis_url, registry=metrics)
+        yield publisher(redis_url, registry=metrics, server=_server(redis_url))
     else:
         async with EmbeddedRedis() as embedded:
             log.info("redis_embedded", url=embedded)
-            yield publisher(embedded, registry=metrics)
+            yield publisher(embedded, registry=metrics, server=_server(embedded))
+
+
+def _server(url: str) -> str:
+    """Which Redis a URL names, without the login. Raises InvalidRedisUrl."""
+    target = parse(url)
+    hosts = ",".join(str(Listen(host, port)) for host, port in target.addresses)
+    service = f"/{target.service}" if target.service else ""
+    return target.path or f"{hosts}{service}/{target.database}"
 
 
 def _nowhere(_: Event) -> None:

@@ -6,6 +6,7 @@ told in a problem.
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -15,6 +16,7 @@ import yaml
 from ingest_core import manifest
 from ingest_core.errors import InvalidManifest, Problem
 from ingest_core.model import Metadata, SecretKey
+from ingest_core.names import SECRET_KEY_PATTERN
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 OURS: Final = "camera-ingest"
@@ -72,10 +74,21 @@ def parse_secret(raw: Mapping[str, Any]) -> Secret:
     try:
         secret = manifest.parse(raw, Secret)
     except InvalidManifest as error:
-        silent = (Problem(problem.field, None, problem.rule) for problem in error.problems)
+        silent = (Problem(_named(one.field, raw), None, one.rule) for one in error.problems)
         raise InvalidManifest(*silent) from None
     secret.values()
     return secret
+
+
+def _named(field: str, raw: Mapping[str, Any]) -> str:
+    """A field with the key for which msgspec says `[...]`, where it looks like one."""
+    name = field.removesuffix("[...]")
+    values = raw.get(name)
+    if name == field or not isinstance(values, Mapping):
+        return field
+    wrong = (key for key, value in values.items() if not isinstance(value, str))
+    key = next(wrong, None)
+    return f"{name}.{key}" if re.match(SECRET_KEY_PATTERN, str(key)) else field
 
 
 def own_secret(name: str, values: Mapping[str, str]) -> Secret:

@@ -1,10 +1,14 @@
 """What the standalone program is told at its start."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-NO_REDIS = "none"
+from ingest_core.http import parse_listen
+from ingest_worker import redis_url
+
+NO_REDIS: Final = "none"
 
 
 class StandaloneSettings(Struct, frozen=True, kw_only=True):
@@ -43,3 +47,14 @@ class StandaloneSettings(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "StandaloneSettings(***)"  # the Redis URL may hold a password
+
+
+def shows_password(url: str) -> bool:
+    """Does a Redis URL hold a login? One that breaks a rule is told by `CHECKS`."""
+    return url != NO_REDIS and redis_url.parse(url).credentials is not None
+
+
+CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
+    "listen": parse_listen,
+    "redis_url": shows_password,
+}

@@ -44,18 +44,18 @@ def shelve(contents: Mapping[str, Content]) -> Shelf:
     problems: dict[str, tuple[FileProblem, ...]] = {}
     for file, content in sorted(contents.items()):
         found = list(content.problems)
-        for camera in content.cameras:
+        for number, camera in zip(content.numbers, content.cameras, strict=True):
             taken = _taken(camera, files, ids)
             if taken is not None:
-                found.append(FileProblem(file, 0, taken))
+                found.append(FileProblem(file, number, taken))
                 continue
             cameras[camera.name] = camera
             files[camera.name] = ids[camera.id] = file
-        for secret in content.secrets:
+        for number, secret in zip(content.secret_numbers, content.secrets, strict=True):
             name = secret.metadata.name
             if name in secrets:
                 rule = f"is the name of another Secret, in {places[name]}"
-                found.append(FileProblem(file, 0, Problem("metadata.name", name, rule)))
+                found.append(FileProblem(file, number, Problem("metadata.name", name, rule)))
             else:
                 secrets[name], places[name] = secret, file
         exposed |= content.exposed

@@ -18,7 +18,7 @@ from ingest_core.events import (
     MotionEnded,
 )
 from ingest_core.model import Buffer, ConnectedReason, Motion, RtspSource
-from ingest_worker.feed import PUSH_PATIENCE_SECONDS
+from ingest_worker.feed import MOST_PATIENCE_SECONDS, PUSH_PATIENCE_SECONDS
 from ingest_worker.motion import Detector, MotionConfig, Observation
 from ingest_worker.regions import Region
 from ingest_worker.ring import JPEG, Codec, Frame
@@ -351,10 +351,17 @@ def test_the_newest_frame_is_as_old_as_its_capture_time_and_never_younger_than_n
 def test_patience_is_what_is_set_or_five_frame_intervals() -> None:
     told = Told(source=None)
     assert told.feed.patience == 10.0
-    for _ in range(3):
+    for patience in (10.0, 10.0, 10.0, 20.0):  # two frames a day apart are no pace
         told.frame()
+        assert told.feed.patience == patience
         told.clock.at += 4
-    assert told.feed.patience == 20.0
+    for _ in range(9):
+        told.clock.at += 3600
+        told.frame()
+    assert told.feed.patience == MOST_PATIENCE_SECONDS
+
+
+def test_patience_is_what_is_set_for_the_camera() -> None:
     other = RtspSource(url="rtsp://192.0.2.1/", stall_timeout_seconds=3)
     assert feed_of(rtsp_camera(source=other)).patience == 3.0
     assert feed_of(push_camera()).patience == PUSH_PATIENCE_SECONDS

@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 
 from ingest_core import names
-from ingest_core.errors import FrameUnavailable, InvalidManifest, NotCaptured, Problem, PushRefused
+from ingest_core.errors import FrameUnavailable, InvalidQuery, NotCaptured, Problem, PushRefused
 from ingest_core.http import json_response
 from ingest_core.model import Camera
 from ingest_worker import bodies
@@ -186,7 +186,7 @@ def _number(
         number = math.nan
     if not least <= number <= most:
         rule = f"must be a number of {least:g} to {most:g}"
-        raise InvalidManifest(Problem(f"?{field}", repr(text[:40]), rule))
+        raise InvalidQuery(Problem(f"?{field}", repr(text[:40]), rule))
     return number
 
 

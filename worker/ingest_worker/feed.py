@@ -25,6 +25,7 @@ from ingest_worker.watch import Watch
 
 PUSH_PATIENCE_SECONDS: Final = 10.0
 PATIENCE_INTERVALS: Final = 5
+MOST_PATIENCE_SECONDS: Final = 60.0  # that frame intervals may add up to; more must be set
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ class Feed:
         self.watch.anew()
         if was_connected:
             self._down_since = now
+        if failure is ConnectedReason.SUSPENDED:
+            self.newest = None  # whoever suspends a camera wants none of its pictures shown
         self._set(State(False, failure, message, now))
         if was_connected:
             self._tell(
@@ -235,12 +238,15 @@ class Feed:
     @property
     def patience(self) -> float:
         """Seconds without a frame that are too much: what is set, or five frame intervals."""
-        return max(self._patience, PATIENCE_INTERVALS * self._pace.interval)
+        return self._patience_at(self._pace)
 
     @property
     def fresh_seconds(self) -> float:
         """Age up to which a picture is live: as `patience`, by the pace of pictures."""
-        return max(self._patience, PATIENCE_INTERVALS * self._shown.interval)
+        return self._patience_at(self._shown)
+
+    def _patience_at(self, pace: Pace) -> float:
+        return max(self._patience, min(MOST_PATIENCE_SECONDS, PATIENCE_INTERVALS * pace.interval))
 
     def drop(self, reason: str) -> None:
         """Count a frame that is not used; the worker tells of it, folded."""

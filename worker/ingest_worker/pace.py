@@ -8,6 +8,7 @@ from collections import deque
 from typing import Final
 
 _GAPS: Final = 8  # from which the interval is told
+_LEAST_GAPS: Final = 3  # that tell it: two frames a day apart are no pace
 _SAMPLES: Final = 32  # arrivals from which the rate is told
 _RATE_SECONDS: Final = 10.0
 
@@ -29,9 +30,9 @@ class Pace:
 
     @property
     def interval(self) -> float:
-        """Usual time between two frames; 0 before the second one."""
+        """Usual time between two frames; 0 while too few have come to tell."""
         gaps = sorted(self._gaps)
-        return gaps[len(gaps) // 2] if gaps else 0.0
+        return gaps[len(gaps) // 2] if len(gaps) >= _LEAST_GAPS else 0.0
 
     def fps(self, now: float) -> float:
         """Frames a second over the last ones, at most 10 s or three frames back."""
@@ -41,4 +42,4 @@ class Pace:
             recent = list(arrivals[-3:])
         if len(recent) < 2 or now - recent[-1] > 5 * self.interval + 1:  # noqa: PLR2004 - the same
             return 0.0
-        return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-3)
+        return (len(recent) - 1) / max(recent[-1] - recent[0], 1.0)

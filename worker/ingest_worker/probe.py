@@ -38,7 +38,8 @@ ADVICE: Final = {
     Failure.UNREACHABLE: "Check the address and the port, that the camera is up, and that no "
     "firewall is in between. RTSP usually listens on port 554.",
     Failure.AUTHENTICATION_FAILED: "Check user and password. Many cameras lock an address out for "
-    "minutes after a few wrong ones, and some want a user made for RTSP or ONVIF.",
+    "minutes after a few wrong ones, some want a user made for RTSP or ONVIF, and one that offers "
+    "nothing but Digest with SHA-256 cannot be logged in to.",
     Failure.CAMERA_BUSY: "The camera has as many sessions as it takes: close another viewer, raise "
     "its limit, or use its sub-stream.",
     Failure.NOT_FOUND: "The path is wrong: look it up in the camera's manual (/stream1, "

@@ -98,6 +98,7 @@ class Publisher:
         interval: float = 0.025,
         heartbeat: float = 5.0,
         max_delay: float = 1.0,
+        server: str = "",
         draw: Callable[[], float] = random.random,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -112,6 +113,7 @@ class Publisher:
             interval: Time from one batch of frames to the next, seconds; other events do not wait.
             heartbeat: Time after which the link is checked, idle or not, seconds.
             max_delay: Longest pause between two attempts to connect, seconds.
+            server: What logs call the Redis; holds no login.
             draw: Chance, 0 to 1, for the jitter of that pause.
             now: Monotonic clock, for round trips and folded logs.
         """
@@ -120,6 +122,7 @@ class Publisher:
         self._interval = interval
         self._heartbeat = heartbeat
         self._max_delay = max_delay
+        self._server = server
         self._draw = draw
         self._now = now
         self._lock = threading.Lock()  # guards the five below
@@ -167,13 +170,13 @@ class Publisher:
                 try:
                     await self._link.open()
                     opened = self._now()
-                    log.info("redis_connected")
+                    log.info("redis_connected", server=self._server)
                     self._up.set(1)
                     await self._pump()
                 except RedisUnavailable as error:
                     if opened is not None or error.outage is not told:
                         told = error.outage
-                        log.warning("redis_unavailable", reason=told.value)
+                        log.warning("redis_unavailable", server=self._server, reason=told.value)
                 finally:
                     self._up.set(0)
                     await self._link.close()

@@ -28,6 +28,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 MAX_BODIES: Final = 4  # of one camera that are read at once
 CLOCK_SECONDS: Final = 5.0  # by which a device's clock may be off and still be believed
+TRUST_SECONDS: Final = 600.0  # for which a device is taken at its word, once its clock was right
 _ANALYSED_WIDTH: Final = 320
 _REMEMBERED: Final = 256  # timestamps that are known again
 _CHECK_SECONDS: Final = 1.0
@@ -56,6 +57,7 @@ class Push:
         self._filled = now()
         self._known: OrderedDict[float, tuple[int, int | None]] = OrderedDict()
         self._newest = feed.newest.frame.timestamp if feed.newest else 0.0
+        self._right_until = now()
         self._looking = False
         self._reading = 0
         self._closed = False
@@ -107,8 +109,7 @@ class Push:
 
         Args:
             data: The whole body.
-            claimed: Unix seconds at which the device says it was captured. Believed within 5 s of
-                arrival; beyond, the time of arrival is taken.
+            claimed: Unix seconds at which the device says it was captured; see `_timestamp`.
 
         Raises:
             PushRefused: 413 too big, 422 no JPEG within bounds, or older than one already taken.
@@ -154,18 +155,29 @@ class Push:
         return sequence if sum_ is None or sum_ == zlib.crc32(data) else None
 
     def _timestamp(self, claimed: float | None) -> float:
+        """Capture time of a frame that has just arrived: never later than that, and growing.
+
+        A device whose clock was right lately is taken at its word: a frame that is old is refused.
+        One whose clock is wrong tells nothing, and gets the nearest time that can be believed.
+        """
         arrived = self._clock()
         if self._newest > arrived + CLOCK_SECONDS:  # the clock of this machine was set back
             self._newest = 0.0
-        believed = claimed is not None and abs(claimed - arrived) <= CLOCK_SECONDS
-        timestamp = claimed if claimed is not None and believed else arrived
-        if timestamp <= self._newest:
-            if believed:
-                self._feed.drop("late")
-                raise PushRefused(422, "timestamp: must be later than that of the last frame")
-            timestamp = self._newest + 1e-6
-        self._newest = timestamp
-        return timestamp
+        behind = 0.0 if claimed is None else max(0.0, arrived - claimed)
+        if claimed is not None and abs(claimed - arrived) <= CLOCK_SECONDS:
+            self._right_until = self._now() + TRUST_SECONDS
+        timestamp = arrived - min(behind, CLOCK_SECONDS)
+        if self._now() < self._right_until and (
+            behind > CLOCK_SECONDS or (behind and timestamp <= self._newest)
+        ):
+            self._feed.drop("late")
+            raise PushRefused(
+                422,
+                "timestamp: must be later than the last frame's, and no more than "
+                f"{CLOCK_SECONDS:g} s ago (found {behind:.1f} s ago)",
+            )
+        self._newest = max(timestamp, self._newest + 1e-6)
+        return self._newest
 
     def _look(self, data: bytes, timestamp: float, header: jpeg.Header) -> None:
         detector = self._feed.watch.detector

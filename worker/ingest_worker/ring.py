@@ -122,7 +122,7 @@ class Ring:
 
     def _evict(self, now: float) -> None:
         while len(self._groups) > 1 and (
-            self.bytes > self._max_bytes or self._groups[1][0].timestamp <= now - self._seconds
+            self.bytes > self._max_bytes or self._groups[0][-1].timestamp < now - self._seconds
         ):
             self._drop_oldest()
         if self.bytes > self._max_bytes:

@@ -30,6 +30,7 @@ from av.video.stream import VideoStream
 from ingest_core.credentials import Credentials, join_userinfo
 from ingest_core.errors import CaptureError, Failure, FrameUndecodable
 from ingest_core.model import Decode
+from ingest_worker import process
 from ingest_worker.deadline import Deadline
 from ingest_worker.feed import Feed
 from ingest_worker.picture import Decoder
@@ -156,6 +157,7 @@ class Session:
         return CaptureError(Failure.STALLED, f"the stream opened and brought no picture {within}")
 
     def _run(self) -> None:
+        process.batch_this_thread()
         with self.deadline.governs():
             try:
                 self._ended(self._capture())
@@ -217,7 +219,8 @@ class Session:
                 metadata_errors="replace",
             )
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise explain(error) from None  # its text is the URL
+            tls = target.url.startswith("rtsps:")
+            raise explain(error, tls=tls, login=target.credentials is not None) from None
 
     def _read(self, container: InputContainer, stream: VideoStream) -> None:
         name = stream.codec_context.name
@@ -234,6 +237,9 @@ class Session:
             if packet.size:
                 # FFmpeg's parser lets a frame go when the next one begins: it had arrived by then
                 arrival = before if held_back else now
+                if held_back and self.first is None and packet.duration:
+                    # the first one was let go within opening, one interval late
+                    arrival -= min(packet.duration * time_base, 1.0)
                 self._packet(packet, decoder, codec, self._stamp(packet, time_base, arrival))
             before = now
 
@@ -275,14 +281,19 @@ class Session:
             self.deadline.at = time.monotonic() + self._feed.patience
 
 
-def explain(error: Exception) -> CaptureError:
-    """Map an error of PyAV by its type; nothing of its text gets on."""
+def explain(error: Exception, *, tls: bool = False, login: bool = True) -> CaptureError:
+    """Map an error of PyAV by its type; nothing of its text, which is the URL, gets on."""
+    if isinstance(error, av.error.HTTPUnauthorizedError) and not login:
+        text = "the camera wants a login, and none is given"
+        return CaptureError(Failure.AUTHENTICATION_FAILED, text)
     for type_, failure, message in _FAILURES:
         if isinstance(error, type_):
             return CaptureError(failure, message)
     number = getattr(error, "errno", None)
-    if number == errno.EIO:
-        text = "the connection broke; with rtsps, perhaps because the certificate is not trusted"
+    if number == errno.EIO:  # what FFmpeg makes of a name, and of a certificate, that it refuses
+        text = "the host's name cannot be resolved, or the connection broke"
+        if tls:
+            text += ", or the certificate is not trusted"
         return CaptureError(Failure.UNREACHABLE, text)
     if number == errno.EPROTONOSUPPORT:
         text = "the camera does not offer this transport: try the other one"
