@@ -122,8 +122,9 @@ def metrics_page() -> str:
             GENERATED,
             "",
             "Served at `/metrics`. `camera` is a camera's id; series of a camera that is removed "
-            "go away. `reason` is a reason of `Connected=False` (docs/guide/cameras.md), or why a "
-            "frame or an event was dropped. `route` is a route's template, never a path.",
+            "go away. `reason` is a reason of `Connected=False`, or why a frame or an event was "
+            "dropped; both are explained in [cameras](../guide/cameras.md). `route` is a route's "
+            "template, never a path.",
             "",
             "| name | kind | labels | meaning |",
             "|---|---|---|---|",

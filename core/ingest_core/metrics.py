@@ -60,7 +60,10 @@ CAMERA_DISCONNECTS: Final = _camera(
     "disconnects_total", "counter", "Sessions that ended or never began, by reason.", "reason"
 )
 CAMERA_DROPS: Final = _camera(
-    "dropped_frames_total", "counter", "Frames that were not used, by reason.", "reason"
+    "dropped_frames_total",
+    "counter",
+    "Frames that were not used, by reason: ring, oversized, rate, invalid, late, repeated.",
+    "reason",
 )
 CAMERA_RING_BYTES: Final = _camera("ring_bytes", "gauge", "Encoded bytes in the ring.")
 CAMERA_RING_SECONDS: Final = _camera("ring_seconds", "gauge", "Time that the ring spans.")
@@ -98,7 +101,8 @@ EVENTS_PUBLISHED: Final = Metric(
 EVENTS_DROPPED: Final = Metric(
     f"{PREFIX}events_dropped_total",
     "counter",
-    "Events that were not taken by every place they go to, by reason.",
+    "Events that were not taken by every place they go to, by reason: overflow, unanswered, oom, "
+    "denied, rejected, unencodable, shutdown.",
     ("reason",),
 )
 EVENT_QUEUE: Final = Metric(f"{PREFIX}event_queue_depth", "gauge", "Events that wait for Redis.")

@@ -9,6 +9,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import msgspec
 from aiohttp import web
@@ -22,6 +24,10 @@ PASSWORD_VARIABLE = "CAMERA_INGEST_SIMULATOR_PASSWORD"
 DESCRIPTION = "Serve synthetic RTSP cameras, with faults on demand, until told to stop."
 MAX_CAMERAS = 1000
 _FAILED, _MISUSED = 1, 2
+
+
+class CannotListenError(Exception):
+    """An address is taken, or none of this machine's; says which, and for what it was wanted."""
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -78,15 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Until SIGINT or SIGTERM. Returns the exit code."""
+    """Until SIGINT, SIGTERM or SIGHUP. Returns the exit code."""
     try:
         cameras = [_camera(arguments, number) for number in range(_count(arguments))]
     except ValueError as error:
         return _fail(str(error), _MISUSED)
     try:
         asyncio.run(_serve(arguments, cameras))
-    except OSError as error:
-        return _fail(f"cannot listen: {error.strerror or error}", _FAILED)
+    except CannotListenError as error:
+        return _fail(str(error), _FAILED)
     return 0
 
 
@@ -131,9 +137,12 @@ def _camera(arguments: argparse.Namespace, number: int) -> SimulatedCamera:
 async def _serve(arguments: argparse.Namespace, cameras: list[SimulatedCamera]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with Simulator(*arguments.listen) as simulator:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        with _listening("RTSP", arguments.listen):
+            simulator = await stack.enter_async_context(Simulator(*arguments.listen))
         stopped = asyncio.create_task(stop.wait(), name="stop")
         preparing = asyncio.create_task(_prepare(simulator, cameras), name="prepare")
         await asyncio.wait({stopped, preparing}, return_when=asyncio.FIRST_COMPLETED)
@@ -164,9 +173,19 @@ async def _prepare(simulator: Simulator, cameras: list[SimulatedCamera]) -> tupl
 async def _open_control(runner: web.AppRunner, where: tuple[str, int] | None) -> str | None:
     if where is None:
         return None
-    await web.TCPSite(runner, *where).start()
+    with _listening("the control API", where):
+        await web.TCPSite(runner, *where).start()
     port: int = runner.addresses[0][1]
     return _text(where[0], port)
+
+
+@contextmanager
+def _listening(what: str, where: tuple[str, int]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotListenError(f"cannot listen on {_text(*where)} for {what}: {reason}") from None
 
 
 def _announce(line: FirstLine, *, as_json: bool) -> None:

@@ -4,28 +4,46 @@
 called for, so that `--help` is quick.
 """
 
-import argparse
-import asyncio
-import os
 import sys
-from collections.abc import Sequence
-from importlib import metadata
 
-from ingest_core import logs, settings
-from ingest_core.errors import IngestError, InvalidManifest
-from ingest_standalone.settings import StandaloneSettings
+try:  # a Ctrl-C comes at any moment, and importing takes the first of them
+    import argparse
+    import asyncio
+    import os
+    from collections.abc import Sequence
+    from importlib import metadata
+    from typing import Final
+
+    import structlog
+
+    from ingest_core import logs, settings
+    from ingest_core.errors import IngestError, InvalidManifest
+    from ingest_core.http import Listen, parse_listen
+    from ingest_standalone.settings import CHECKS, StandaloneSettings, shows_password
+except KeyboardInterrupt:
+    sys.exit(130)
+
+INTERRUPTED: Final = 130  # as a shell says it of SIGINT
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = make_parser()
     given = parser.parse_args(arguments)
     try:
-        return int(given.run(given))
+        status = int(given.run(given))
+        sys.stdout.flush()  # here, where a reader that went away is caught
     except InvalidManifest as error:
         parser.error(str(error))
-    except KeyboardInterrupt:
-        return 130
     except (IngestError, OSError, ValueError) as error:
         return _failed(error)
     except ExceptionGroup as group:
@@ -33,9 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(one, IngestError | OSError):
             return _failed(one)
         raise  # a bug: its traceback is wanted
+    else:
+        return status
 
 
 def _failed(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 1
     print(f"camera-ingest: {error}", file=sys.stderr)  # noqa: T201 - it is for the person
     return 1
 
@@ -73,10 +96,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--listen",
+        type=_listen,
         metavar="HOST:PORT",
         help="where the HTTP API is served (default 127.0.0.1:8000, or a free port if it is taken)",
     )
-    demo.add_argument("--seconds", type=float, help="end by itself after so long")
+    demo.add_argument("--seconds", type=settings.seconds, help="end by itself after so long")
     demo.set_defaults(run=_demo)
 
     simulator = commands.add_parser(
@@ -98,13 +122,25 @@ def make_parser() -> argparse.ArgumentParser:
     from ingest_standalone import probing  # noqa: PLC0415 - see the module's docstring
 
     probing.add_arguments(probe)
-    probe.set_defaults(run=probing.run)
+    probe.set_defaults(run=_probe)
     return parser
 
 
+def _listen(text: str) -> Listen:
+    try:
+        return parse_listen(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _standalone(given: argparse.Namespace) -> int:
-    configured = settings.load(StandaloneSettings, vars(given), os.environ)
+    configured = settings.load(StandaloneSettings, vars(given), os.environ, CHECKS)
     logs.configure(configured.log_level, configured.log_format)
+    if given.redis_url and shows_password(given.redis_url):
+        log.warning(
+            "redis_login_in_arguments",
+            advice="everybody on this machine sees arguments: set CAMERA_INGEST_REDIS_URL",
+        )
     from ingest_standalone import program  # noqa: PLC0415 - see the module's docstring
 
     asyncio.run(program.run(configured))
@@ -115,6 +151,13 @@ def _demo(given: argparse.Namespace) -> int:
     from ingest_standalone import demo  # noqa: PLC0415 - see the module's docstring
 
     return asyncio.run(demo.run(given.listen, given.seconds))
+
+
+def _probe(given: argparse.Namespace) -> int:
+    logs.configure("error", "console")
+    from ingest_standalone import probing  # noqa: PLC0415 - see the module's docstring
+
+    return probing.run(given)
 
 
 if __name__ == "__main__":

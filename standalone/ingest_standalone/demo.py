@@ -7,17 +7,16 @@ Everything lives in one temporary directory and one process, and is gone after C
 import asyncio
 import contextlib
 import math
-import signal
-import socket
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Never
 
 import aiohttp
 import cv2
+from aiohttp import web
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live as LiveDisplay
@@ -25,16 +24,17 @@ from rich.table import Table
 
 from ingest_core import logs
 from ingest_core.credentials import Credentials, join_userinfo
-from ingest_core.http import Listen, parse_listen
+from ingest_core.http import Listen, serve
 from ingest_core.live import Live
 from ingest_simulator import scenes
 from ingest_simulator.camera import Auth, Codec, SimulatedCamera
 from ingest_simulator.faults import Fault, FaultKind
 from ingest_simulator.simulator import Simulator
-from ingest_standalone.program import Running, running
+from ingest_standalone.program import Running, running, stop_of_signals
 from ingest_standalone.settings import StandaloneSettings
 
 _LISTEN: Final = Listen("127.0.0.1", 8000)
+_ANY: Final = Listen("127.0.0.1", 0)
 _LOGIN: Final = Credentials("viewer", "p@ss w/ord")
 _PUSHED: Final = "gate"
 _PUSH_FPS: Final = 4
@@ -74,22 +74,30 @@ CAMERAS: Final = (
 )
 
 
-async def run(listen: str | None, seconds: float | None) -> int:
+class _Console(Console):
+    """Lets the command end when its reader has gone; Rich would exit in the midst of a task."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+async def run(listen: Listen | None, seconds: float | None) -> int:
     """Run until Ctrl-C, or for so long; the exit status.
 
     Args:
-        listen: HOST:PORT of the HTTP API; None: the usual one, or a free port where it is taken.
+        listen: Of the HTTP API; None: the usual address, or a free port where it is taken.
         seconds: After which it ends by itself.
+
+    Raises:
+        CannotListen: The address is taken, or none of this machine's.
+        BrokenPipeError: Nobody reads any more what it prints.
     """
     logs.configure("error", "console")
-    console = Console()
-    stop = asyncio.Event()
+    console = _Console()
+    stop = stop_of_signals()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    address = _usual(console) if listen is None else parse_listen(listen)
     stopped = loop.create_task(stop.wait(), name="stop")
-    demo = loop.create_task(_demo(console, address, seconds), name="demo")
+    demo = loop.create_task(_demo(console, listen, seconds), name="demo")
     await asyncio.wait({stopped, demo}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if demo.cancel():
@@ -101,23 +109,25 @@ async def run(listen: str | None, seconds: float | None) -> int:
     return 0
 
 
-def _usual(console: Console, usual: Listen = _LISTEN) -> Listen:
-    try:
-        socket.create_server((usual.host, usual.port)).close()
-    except OSError:
-        console.print(f"{usual} is taken by another program, so the demo takes a free port.")
-        return replace(usual, port=0)
-    return usual
-
-
-async def _demo(console: Console, listen: Listen, seconds: float | None) -> None:
+async def _demo(console: Console, listen: Listen | None, seconds: float | None) -> None:
+    if listen is not None:
+        async with serve(web.Application(), listen):  # said before, not after, the drawing
+            pass
     with tempfile.TemporaryDirectory(prefix="camera-ingest-demo-") as directory:
         folder = Path(directory)
         async with Simulator(cache=folder / "clips") as simulator:
             await _draw(console, simulator)
             console.print("Starting Redis and the standalone program …")
-            settings = StandaloneSettings(cameras=str(folder / "cameras"), listen=str(listen))
-            async with running(settings) as program, asyncio.TaskGroup() as tasks:
+            settings = StandaloneSettings(
+                cameras=str(folder / "cameras"), listen=str(listen or _LISTEN)
+            )
+            otherwise = _ANY if listen is None else None
+            async with (
+                running(settings, otherwise=otherwise) as program,
+                asyncio.TaskGroup() as tasks,
+            ):
+                if listen is None and program.addresses[0] != _LISTEN:
+                    console.print(f"{_LISTEN} is taken, so the demo took a free port.")
                 base = f"http://{program.addresses[0]}"
                 await _add_cameras(base, simulator)
                 pushing = tasks.create_task(_push(base), name="push")
@@ -127,7 +137,7 @@ async def _demo(console: Console, listen: Listen, seconds: float | None) -> None
 
 
 async def _draw(console: Console, simulator: Simulator) -> None:
-    console.print("Drawing and encoding the simulated cameras (once, some seconds):")
+    console.print("Drawing and encoding the simulated cameras (some seconds):")
     for shown in CAMERAS:
         began = time.monotonic()
         await simulator.add(shown.camera)
@@ -173,7 +183,7 @@ def _say_where(console: Console, base: str, folder: Path) -> None:
     console.print(
         f"\n[bold]Running.[/bold] The same calls work against a real installation:\n"
         f"  curl {base}/api/cameras\n"
-        f"  curl -o latest.jpg {base}/api/cameras/lobby/frame/latest\n"
+        f"  curl -f -o latest.jpg {base}/api/cameras/lobby/frame/latest\n"
         f"  curl {base}/metrics\n"
         f"  manifests, to edit or add to by hand: {folder / 'cameras'}\n"
         f"Ctrl-C stops it.\n",

@@ -19,6 +19,7 @@ SECRET = "hunter2-secret"
 
 RAISED: tuple[tuple[errors.IngestError, int, str], ...] = (
     (errors.InvalidManifest(errors.Problem("spec.weight", "0", "≥ 1")), 422, "invalid-camera"),
+    (errors.InvalidQuery(errors.Problem("?width", "'0'", "16 or more")), 422, "invalid-query"),
     (errors.UnknownCamera("lobby"), 404, "unknown-camera"),
     (errors.CameraExists("lobby"), 409, "camera-exists"),
     (errors.ManagedElsewhere("lobby", "site.yaml"), 409, "managed-elsewhere"),

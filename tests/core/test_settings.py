@@ -107,3 +107,14 @@ def test_help_shows_what_it_means_what_it_may_be_and_both_ways_to_say_it() -> No
     shown = " ".join(parser.format_help().split())
     assert "--format json|console Which. Default: json. [$CAMERA_INGEST_FORMAT]" in shown
     assert "--redis-url URL Where to. [$CAMERA_INGEST_REDIS_URL]" in shown
+
+
+def test_a_check_that_fails_names_the_variable_and_shows_nothing_of_the_value() -> None:
+    def never(_: str) -> None:
+        raise ValueError("must be another")
+
+    environment = {"CAMERA_INGEST_REDIS_URL": "redis://u:hunter2@h"}
+    with pytest.raises(InvalidManifest) as refused:
+        load(Told, {}, environment, {"redis_url": never})
+    assert str(refused.value) == "CAMERA_INGEST_REDIS_URL: must be another"
+    assert load(Told, {}, {}, {"redis_url": never}) == Told()

@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def started(folder: Path, *arguments: str, password: str = "") -> Iterator[subpr
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_the_program_says_where_it_is_and_stops_cleanly(
     clip_folder: Path, number: signal.Signals
 ) -> None:
@@ -87,8 +88,18 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
         with started(tmp_path, "--listen", where) as second:
             _, err = second.communicate(timeout=10)
             assert second.returncode == 1
-    assert err.startswith("camera-ingest simulator: cannot listen")
+    assert err.startswith(f"camera-ingest simulator: cannot listen on {where} for RTSP: ")
     assert err.count("\n") == 1
+
+
+def test_a_control_port_that_is_taken_is_told_as_that(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        with started(tmp_path, "--control", where) as refused:
+            _, err = refused.communicate(timeout=20)
+            assert refused.returncode == 1
+    assert f"cannot listen on {where} for the control API: " in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("text", ["here", "127.0.0.1:99999", "127.0.0.1:"])

@@ -1,8 +1,10 @@
 """The one command: what it is called with, what it says, and with which status it ends."""
 
+import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +16,11 @@ from ingest_standalone.cli import _only, main
 from ingest_standalone.settings import StandaloneSettings
 
 COMMANDS = ("standalone", "demo", "simulator", "probe")
+COMMAND_LINE = (
+    sys.executable,
+    "-c",
+    "import sys; from ingest_standalone.cli import main; sys.exit(main())",
+)
 
 
 def exits(*arguments: str) -> int:
@@ -64,23 +71,26 @@ def test_a_bad_setting_is_named_and_ends_with_two(capsys: pytest.CaptureFixture[
     assert '--connects: must be >= 1 (found "0")' in capsys.readouterr().err
 
 
-def test_a_password_in_an_argument_is_refused_and_not_repeated(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(("probe", "rtsp://admin:hunter2@192.0.2.1/")) == 1
-    out, err = capsys.readouterr()
-    assert err.startswith("camera-ingest: the URL holds a password")
-    assert "hunter2" not in out + err
+def test_a_password_in_an_argument_is_refused_and_not_repeated() -> None:
+    ended = run("probe", "rtsp://admin:hunter2@192.0.2.1/")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("camera-ingest: the URL holds a password")
+    assert "hunter2" not in ended.stdout + ended.stderr
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    program = "import sys; from ingest_standalone.cli import main; sys.exit(main())"
+def run(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command without a terminal."""
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [*COMMAND_LINE, *arguments],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
     )
 
 
@@ -104,9 +114,66 @@ def test_one_error_is_found_within_its_groups_and_several_are_not() -> None:
 @pytest.mark.parametrize("command", ["standalone", "demo"])
 def test_an_address_that_is_none_is_one_line_before_anything_is_opened(command: str) -> None:
     ended = run(command, "--listen", "8000")
+    line = ended.stderr.splitlines()[-1]
+    assert "--listen: '8000' has no port: write HOST:PORT" in line
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+def test_a_variable_that_is_no_redis_url_is_named_and_not_quoted() -> None:
+    ended = run("standalone", environment={"CAMERA_INGEST_REDIS_URL": "http://u:hunter2@h/0"})
+    assert ended.returncode == 2
+    assert "CAMERA_INGEST_REDIS_URL: Redis URL: begins with" in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_a_redis_login_in_an_argument_is_warned_of_and_not_repeated(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+    ended = run("standalone", "--cameras", str(taken), "--redis-url", "redis://u:hunter2@h")
+    assert "redis_login_in_arguments" in ended.stderr
+    assert f"{taken}: is not a directory" in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_without_a_terminal_a_probe_says_where_the_password_comes_from() -> None:
+    ended = run("probe", "rtsp://admin@192.0.2.1/")
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("camera-ingest: '8000' has no port: write HOST:PORT")
+    assert line.endswith("no terminal to ask on: set $CAMERA_INGEST_PASSWORD")
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize("flag", ["--seconds", "--timeout"])
+def test_a_duration_that_is_none_is_refused(
+    flag: str, given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exits("probe", f"{flag}={given}", "rtsp://192.0.2.1/") == 2
+    assert f"{flag}: must be a number of seconds above 0" in capsys.readouterr().err
+
+
+def test_a_demo_that_may_not_have_its_address_says_so_before_it_draws() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run("demo", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    (line,) = ended.stderr.splitlines()
+    assert "address already in use" in line
     assert (ended.returncode, ended.stdout) == (1, "")
+
+
+def test_a_demo_whose_reader_goes_away_ends_quietly() -> None:
+    with subprocess.Popen(
+        [*COMMAND_LINE, "demo", "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        demo.stdout.readline()
+        demo.stdout.close()
+        said = demo.stderr.read()
+        demo.wait(timeout=30)
+    assert said == ""
 
 
 def test_settings_do_not_print_the_redis_password() -> None:

@@ -24,6 +24,7 @@ from tests.fakes.camera_directory import (
     manifest,
     put,
     rules,
+    secret,
     settle,
 )
 
@@ -58,6 +59,28 @@ async def test_a_broken_edit_is_reported_once_and_changes_nothing_until_it_is_me
         assert set(registry.cameras) == {"lobby", "yard"}
         assert exposition.get_sample_value(metrics.MANIFESTS_INVALID.name) == 0
         assert logged[-1]["event"] == "manifest_mended"
+
+
+async def test_a_broken_file_that_goes_is_gone_and_not_mended(
+    registry: DirectoryRegistry, tmp_path: Path, logged: list[Any]
+) -> None:
+    file = put(tmp_path / "lobby.yaml", manifest(weight=0))
+    await settle(registry)
+    file.unlink()
+    await settle(registry)
+    assert [line["event"] for line in logged] == ["manifest_invalid", "manifest_gone"]
+
+
+async def test_a_name_said_twice_is_told_with_its_document(
+    registry: DirectoryRegistry, tmp_path: Path
+) -> None:
+    put(tmp_path / "a.yaml", "---\n".join([manifest("a"), manifest("b"), manifest("a")]))
+    put(tmp_path / "b.yaml", "---\n".join([secret(a="b"), manifest("c"), secret(a="c")]), 0o600)
+    await settle(registry)
+    numbers = [
+        found.document for file in ("a.yaml", "b.yaml") for found in registry._shelf.problems[file]
+    ]
+    assert numbers == [3, 3]
 
 
 async def test_a_broken_document_disturbs_no_other_one(
@@ -128,7 +151,7 @@ async def test_a_name_and_an_id_belong_to_the_first_file(
         (b"? {a: b}\n: c\n", "such a key is not allowed"),
         (b"#" * (1 << 20) + b"\n", "1048576 bytes"),
         (b"- a\n- b\n", "must be a mapping"),
-        (b"kind: Pod\napiVersion: v1\nmetadata: {}\n", "must be one of"),
+        (b"kind: Pod\napiVersion: v1\nmetadata: {}\n", "only Camera and Secret are taken here"),
         (b"spec: hunter2\n", "is required"),
     ],
 )

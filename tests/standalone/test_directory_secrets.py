@@ -40,15 +40,27 @@ async def test_a_secret_in_a_private_file_is_read(
         await registry.secret("login", "password")
 
 
+async def test_a_broken_value_is_told_by_its_key(
+    registry: DirectoryRegistry, tmp_path: Path
+) -> None:
+    put(tmp_path / "s.yaml", secret(username="admin", password="12345"), 0o600)
+    await settle(registry)
+    told = "stringData.password: must be a string, not a whole number"
+    assert rules(registry, "s.yaml") == told
+
+
 async def test_a_secret_that_others_can_read_is_refused_until_they_cannot(
     registry: DirectoryRegistry, tmp_path: Path
 ) -> None:
     text = manifest() + "---\n" + secret(password=SECRET)
     file = put(tmp_path / "s.yaml", text, 0o640)
     await settle(registry)
-    assert "chmod 600" in rules(registry, "s.yaml")
+    rule = "must be readable by its owner only: its mode is 0640; run chmod 600"
+    assert rule in rules(registry, "s.yaml")
     assert set(registry.cameras) == {"lobby"}
-    with pytest.raises(SecretMissing, match=r"refused: s\.yaml has mode 0640: chmod 600"):
+    with pytest.raises(
+        SecretMissing, match=r"refused: s\.yaml must be .* mode is 0640; run chmod 600"
+    ):
         await registry.secret("login", "password")
     file.chmod(0o600)
     await settle(registry)

@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from ingest_core.credentials import Credentials
@@ -129,3 +131,14 @@ async def test_a_camera_is_found_as_it_is(simulated: str) -> None:
     assert found.frames >= 8
     assert found.decode_errors == 0
     assert found.weight >= 5
+
+
+async def test_findings_as_json_are_all_that_is_printed(simulated: str) -> None:
+    command = ("-m", "ingest_standalone.cli", "probe", simulated, "--json", "--seconds", "0.5")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        printed, said = await process.communicate()
+    assert msgspec.json.decode(printed, type=Findings).codec == "h264"
+    assert said.decode() == f"Connecting to {simulated} over TCP …\n"

@@ -76,7 +76,7 @@ async def taken(program: Program, camera: str) -> None:
         live = view["status"]["live"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_it_stops_within_three_seconds_and_leaves_nothing(
     tmp_path: Path, number: signal.Signals
 ) -> None:

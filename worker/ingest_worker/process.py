@@ -14,7 +14,7 @@ import cv2
 
 _SWITCH_SECONDS: Final = 0.02
 _M_MMAP_THRESHOLD: Final = -3  # of glibc's mallopt(3)
-_MMAP_BYTES: Final = 128 * 1024
+_MMAP_BYTES: Final = 264 * 1024  # more than asyncio asks for to receive
 
 
 def prepare() -> None:
