@@ -10,9 +10,10 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - after require_version
 
 PATTERN = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=10/1"
+ENCODED = "tune=zerolatency speed-preset=ultrafast key-int-max=10"
 PIPELINES = {
-    "h264": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay name=pay0 pt=96",
-    "h265": "x265enc tune=zerolatency key-int-max=10 ! rtph265pay name=pay0 pt=96",
+    "h264": f"x264enc {ENCODED} ! rtph264pay name=pay0 pt=96",
+    "h265": f"x265enc {ENCODED} ! rtph265pay name=pay0 pt=96",
 }
 
 Gst.init(None)
@@ -22,7 +23,7 @@ server.set_service("0")
 for name, pipeline in PIPELINES.items():
     factory = GstRtspServer.RTSPMediaFactory.new()
     factory.set_launch(f"( {PATTERN} ! videoconvert ! {pipeline} )")
-    factory.set_shared(True)
+    factory.set_shared(False)  # shared, this server (1.22) aborts when two clients play at once
     server.get_mount_points().add_factory(f"/{name}", factory)
 server.attach(None)
 print(server.get_bound_port(), flush=True)

@@ -55,7 +55,7 @@ async def test_gstreamer_is_captured_in_both_codecs_over_both_transports(address
         for codec in ("h264", "h265")
         for transport in ("TCP", "UDP")
     }
-    async with asyncio.timeout(60), capturing(*cameras.values()):
+    async with asyncio.timeout(180), capturing(*cameras.values()):
         for camera in cameras.values():
             await camera.frames(15)
         for (codec, transport), camera in cameras.items():
