@@ -27,7 +27,6 @@ from ingest_worker import process
 from ingest_worker.publish import publisher
 from ingest_worker.publisher import Publisher
 from ingest_worker.redis_url import parse
-from ingest_worker.settings import WorkerSettings
 from ingest_worker.worker import Worker
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -96,7 +95,7 @@ async def running(
         worker = Worker(
             WORKER,
             registry,
-            WorkerSettings(render_threads=settings.render_threads, connects=settings.connects),
+            settings,
             offer=events.offer if events else _nowhere,
             metrics=metrics,
             tasks=tasks,

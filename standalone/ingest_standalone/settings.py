@@ -3,15 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from ingest_core.http import parse_listen
 from ingest_worker import redis_url
+from ingest_worker.settings import WorkerSettings
 
 NO_REDIS: Final = "none"
 
 
-class StandaloneSettings(Struct, frozen=True, kw_only=True):
+class StandaloneSettings(WorkerSettings, frozen=True, kw_only=True):
     """Read once, in `cli`."""
 
     cameras: Annotated[str, Meta(description="Directory of Camera manifests; made if missing.")] = (
@@ -32,12 +33,6 @@ class StandaloneSettings(Struct, frozen=True, kw_only=True):
             "password, use the variable: arguments are seen by everybody."
         ),
     ] = None
-    render_threads: Annotated[
-        int, Meta(ge=1, le=64, description="Threads that make JPEGs and look at pushed frames.")
-    ] = 2
-    connects: Annotated[
-        int, Meta(ge=1, le=1000, description="Sessions that may connect at once.")
-    ] = 32
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least level of a line.")
     ] = "info"

@@ -18,6 +18,7 @@ from prometheus_client import Histogram
 from ingest_core.errors import FrameUnavailable
 from ingest_worker import render
 from ingest_worker.feed import Feed, Newest
+from ingest_worker.picture import Picture
 from ingest_worker.ring import Frame
 
 MAX_WAITING: Final = 64
@@ -100,25 +101,22 @@ class Renderer:
             return await self._once(
                 self._newest, feed, frame, variant, lambda: _from_jpeg(frame, variant)
             )
-
-        def encode() -> bytes:
-            width = min(variant.width or picture.size[0], picture.size[0])
-            return render.jpeg(picture, width, variant.quality or DEFAULT_QUALITY)
-
-        return await self._once(self._newest, feed, frame, variant, encode)
+        return await self._once(
+            self._newest, feed, frame, variant, lambda: _from_picture(picture, variant)
+        )
 
     async def older(self, feed: Feed, group: tuple[Frame, ...], variant: Variant) -> bytes:
         """The last frame of a group as JPEG, decoded from its keyframe; raises as `newest`."""
         frame = group[-1]
         if _as_sent(frame, variant, feed.size):
             return frame.data
-
-        def decode() -> bytes:
-            picture = render.decode_last(group)
-            width = min(variant.width or picture.size[0], picture.size[0])
-            return render.jpeg(picture, width, variant.quality or DEFAULT_QUALITY)
-
-        return await self._once(self._older, feed, frame, variant, decode)
+        return await self._once(
+            self._older,
+            feed,
+            frame,
+            variant,
+            lambda: _from_picture(render.decode_last(group), variant),
+        )
 
     async def _once(
         self, lane: _Lane, feed: Feed, frame: Frame, variant: Variant, make: Callable[[], bytes]
@@ -142,6 +140,11 @@ class Renderer:
 def _as_sent(frame: Frame, variant: Variant, size: tuple[int, int] | None) -> bool:
     wide = variant.width is None or (size is not None and variant.width >= size[0])
     return frame.codec.name == "mjpeg" and wide and variant.quality is None
+
+
+def _from_picture(picture: Picture, variant: Variant) -> bytes:
+    width = min(variant.width or picture.size[0], picture.size[0])
+    return render.jpeg(picture, width, variant.quality or DEFAULT_QUALITY)
 
 
 def _from_jpeg(frame: Frame, variant: Variant) -> bytes:
