@@ -9,6 +9,14 @@
     ├── SecretMissing          a Secret, or a key of it, that a camera names is not there
     ├── RegistryInUse          another process owns the directory
     ├── RegistryUnavailable    the registry could not be read or written just now
+    │   └── ApiUnavailable     the API server does not answer, or is overloaded
+    ├── ApiRefused             the API server understood and said no; carries its status and reason
+    │   ├── ApiNotFound        there is no such object (404)
+    │   ├── ApiConflict        it exists already, or is another one by now (409)
+    │   ├── ApiExpired         that version is no longer remembered: list anew (410)
+    │   ├── ApiForbidden       RBAC, a quota or an admission webhook said no (403)
+    │   └── ApiInvalid         the object breaks a rule (400, 422)
+    ├── LeaseLost              another process holds the Lease that this one lived by
     ├── CannotListen           an address is taken, or is none of this machine's
     ├── NotCaptured            this worker does not have the camera (any more)
     ├── FrameUnavailable       no frame to serve: none yet, or too old to be called live
@@ -93,6 +101,58 @@ class RegistryInUse(IngestError):
 
 
 class RegistryUnavailable(IngestError):
+    pass
+
+
+class ApiUnavailable(RegistryUnavailable):
+    """Nothing is known of what became of the request.
+
+    Attributes:
+        retry_after: Seconds that the server asked for; None: it did not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ApiRefused(IngestError):
+    """The answer of an API server that did not do what it was asked.
+
+    Attributes:
+        status: Of HTTP.
+        reason: Of the `Status` object, in CamelCase (`AlreadyExists`); empty when there was none.
+        message: The server's own words. They may quote what was sent.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"the API server answered {status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+class ApiNotFound(ApiRefused):
+    pass
+
+
+class ApiConflict(ApiRefused):
+    pass
+
+
+class ApiExpired(ApiRefused):
+    pass
+
+
+class ApiForbidden(ApiRefused):
+    pass
+
+
+class ApiInvalid(ApiRefused):
+    pass
+
+
+class LeaseLost(IngestError):
     pass
 
 

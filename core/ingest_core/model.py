@@ -185,6 +185,7 @@ class Metadata(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
+    deletion_timestamp: str = ""
     labels: dict[str, str] | UnsetType = UNSET
     annotations: dict[str, Any] | UnsetType = UNSET
 

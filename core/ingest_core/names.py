@@ -35,3 +35,28 @@ HEADER_SEQUENCE: Final = "X-Frame-Sequence"
 HEADER_PUSH_TIMESTAMP: Final = "X-Timestamp"  # capture time that a pushing device claims
 
 ENV_PREFIX: Final = "CAMERA_INGEST_"
+
+API_GROUP: Final = "camera-ingest.io"
+API_VERSION: Final = "camera-ingest.io/v1alpha1"
+
+OPERATOR_MANAGER: Final = "camera-ingest-operator"  # field managers, one per writer of a status
+WORKER_MANAGER: Final = "camera-ingest-worker"
+GATEWAY_MANAGER: Final = "camera-ingest-gateway"
+
+OPERATOR_LEASE: Final = "camera-ingest-operator"
+
+LABEL_POOL: Final = "camera-ingest.io/pool"
+LABEL_COMPONENT: Final = "app.kubernetes.io/component"
+LABEL_NAME: Final = "app.kubernetes.io/name"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+APP: Final = "camera-ingest"
+WORKER: Final = "worker"
+
+ANNOTATION_DRAINING: Final = "camera-ingest.io/draining"  # on a worker's Lease: takes nothing new
+ANNOTATION_OWN_SECRET: Final = "camera-ingest.io/own-secret"  # on a Camera: made with it by the API
+
+HTTP_PORT: Final = "http"  # name of the port of a worker's pod that serves the frame API
+WORKER_PORT: Final = 8080
+
+SELECT_WORKER: Final = "status.assignment.worker"  # selectable fields of a Camera
+SELECT_PREVIOUS: Final = "status.assignment.previous"

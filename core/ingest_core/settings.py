@@ -9,15 +9,35 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ingest_core import manifest, names
 from ingest_core.errors import InvalidManifest, Problem
+from ingest_core.logs import LogFormat, LogLevel
 
 T = TypeVar("T", bound=Struct)
+
+
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """What every program is told of its logs."""
+
+    log_level: Annotated[LogLevel, Meta(description="Least level of a line.")] = "info"
+    log_format: Annotated[LogFormat, Meta(description="Lines for people or for machines.")] = "json"
+
+
+Kubeconfig = Annotated[
+    str | None,
+    Meta(
+        description="File that says how to reach the API server. Not given: $KUBECONFIG, else the "
+        "pod's service account, else ~/.kube/config."
+    ),
+]
+Namespace = Annotated[
+    str | None, Meta(description="Where the Cameras are. Not given: the pod's or the kubeconfig's.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +65,8 @@ def settings_of(type_: type[Struct]) -> Iterator[Setting]:
         hint, *metadata = get_args(hints[field.name])
         meta = next(one for one in metadata if isinstance(one, msgspec.Meta))
         choices = get_args(hint) if get_origin(hint) is Literal else ()
-        yield Setting(field.name, field.default, meta.description or "", choices)
+        default = None if field.default is msgspec.NODEFAULT else field.default
+        yield Setting(field.name, default, meta.description or "", choices)
 
 
 def add_arguments(parser: argparse.ArgumentParser, type_: type[Struct]) -> None:
@@ -104,8 +125,10 @@ def load(
     try:
         settings = manifest.parse(raw, type_, strict=False)
     except InvalidManifest as error:
+        flags_of = {setting.field: setting.flag for setting in settings_of(type_)}
         renamed = (
-            Problem(origin.get(one.field, one.field), one.value, one.rule) for one in error.problems
+            Problem(origin.get(one.field, flags_of.get(one.field, one.field)), one.value, one.rule)
+            for one in error.problems
         )
         raise InvalidManifest(*renamed) from None
     for field, check in (checks or {}).items():

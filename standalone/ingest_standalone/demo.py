@@ -26,11 +26,12 @@ from ingest_core import logs
 from ingest_core.credentials import Credentials, join_userinfo
 from ingest_core.http import Listen, serve
 from ingest_core.live import Live
+from ingest_core.signals import stop_of_signals
 from ingest_simulator import scenes
 from ingest_simulator.camera import Auth, Codec, SimulatedCamera
 from ingest_simulator.faults import Fault, FaultKind
 from ingest_simulator.simulator import Simulator
-from ingest_standalone.program import Running, running, stop_of_signals
+from ingest_standalone.program import Running, running
 from ingest_standalone.settings import StandaloneSettings
 
 _LISTEN: Final = Listen("127.0.0.1", 8000)

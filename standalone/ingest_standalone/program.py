@@ -4,7 +4,6 @@ Only the registry and the missing hop differ from Kubernetes: the gateway asks t
 """
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ingest_core.events import Event
 from ingest_core.http import Listen, parse_listen, serve
 from ingest_core.live import Live
 from ingest_core.model import Camera
+from ingest_core.signals import stop_of_signals
 from ingest_gateway.app import make_app
 from ingest_standalone.directory import DirectoryRegistry
 from ingest_standalone.embedded_redis import EmbeddedRedis
@@ -131,16 +131,6 @@ async def run(settings: StandaloneSettings) -> None:
         )
         await stop.wait()
         log.info("standalone_stopping")
-
-
-def stop_of_signals() -> asyncio.Event:
-    """What SIGINT, SIGTERM and SIGHUP set; a SIGHUP that is ignored (nohup) stays ignored."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
-            loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
 """What the standalone program is told at its start."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 from ingest_core.http import parse_listen
+from ingest_core.logs import LogFormat
 from ingest_worker import redis_url
 from ingest_worker.settings import WorkerSettings
 
@@ -33,12 +34,9 @@ class StandaloneSettings(WorkerSettings, frozen=True, kw_only=True):
             "password, use the variable: arguments are seen by everybody."
         ),
     ] = None
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least level of a line.")
-    ] = "info"
-    log_format: Annotated[
-        Literal["console", "json"], Meta(description="Lines for people or for machines.")
-    ] = "console"
+    log_format: Annotated[LogFormat, Meta(description="Lines for people or for machines.")] = (
+        "console"
+    )
 
     def __repr__(self) -> str:
         return "StandaloneSettings(***)"  # the Redis URL may hold a password

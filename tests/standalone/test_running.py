@@ -11,7 +11,8 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from ingest_core.http import Listen, serve
-from ingest_standalone.program import Running, running, stop_of_signals
+from ingest_core.signals import stop_of_signals
+from ingest_standalone.program import Running, running
 from ingest_standalone.settings import NO_REDIS, StandaloneSettings
 
 

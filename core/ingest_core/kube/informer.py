@@ -1,0 +1,246 @@
+"""A copy of the objects of one kind, kept by list and watch (KEP-365, KEP-956).
+
+Level-triggered for its readers: `objects` is what is, `changes` says only where to look again.
+Resumes where a connection broke; after a 410 it lists anew and sweeps what is no longer there. An
+object that cannot be read changes nothing but the log. Never forgets what it knows because the
+server is away.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Generic, Never, Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from ingest_core import lenient
+from ingest_core.changes import Changes
+from ingest_core.errors import ApiExpired, ApiRefused, ApiUnavailable
+from ingest_core.kube.client import Api
+from ingest_core.kube.resources import Resource
+from ingest_core.model import Metadata
+
+PAGE: Final = "500"
+WATCH_SECONDS: Final = 300.0  # to twice as much, so that not all come back at once
+_FIRST_DELAY: Final = 0.25
+_LAST_DELAY: Final = 10.0
+_GONE: Final = 410
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Object(Protocol):
+    """What every object has."""
+
+    @property
+    def metadata(self) -> Metadata: ...
+
+
+T = TypeVar("T", bound=Object)
+
+
+class _ListMeta(msgspec.Struct, frozen=True, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of a list, its items undecoded."""
+
+    metadata: _ListMeta
+    items: list[msgspec.Raw] = []
+
+
+class _Event(msgspec.Struct, frozen=True):
+    type: str
+    object: msgspec.Raw
+
+
+class _BareMeta(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
+    resource_version: str = ""
+
+
+class _Bare(msgspec.Struct, frozen=True):
+    """Of an object that may be any, a Status included: what there is to know of it."""
+
+    metadata: _BareMeta = _BareMeta()
+    code: int = 0
+    message: str = ""
+
+
+def version(text: str) -> int:
+    """A resourceVersion as a number that grows (KEP-5504); 0 for one that is none."""
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def newer(one: Metadata | _BareMeta, other: Metadata | _BareMeta) -> bool:
+    """Was `one` written after `other`?"""
+    return version(one.resource_version) > version(other.resource_version)
+
+
+class Informer(Generic[T]):
+    """Owner of the copy. One event loop.
+
+    Args:
+        api: The server, and the namespace.
+        resource: Which kind.
+        type_: What an object is read as.
+        select: `fieldSelector` and `labelSelector`, if any.
+        now: Monotonic seconds.
+        draw: Evenly distributed in [0, 1).
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        resource: Resource,
+        type_: type[T],
+        select: Mapping[str, str] | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._api = api
+        self._resource = resource
+        self._type = type_
+        self._select = dict(select or {})
+        self._now = now
+        self._draw = draw
+        self._changes = Changes()
+        self._objects: dict[str, T] = {}
+        self.objects: Final[Mapping[str, T]] = self._objects
+        self._reached = ""
+        self.synced = False
+        self.heard = now()  # when the server last said something, by the monotonic clock
+
+    def changes(self) -> AbstractAsyncContextManager[AsyncIterator[AbstractSet[str]]]:
+        """Names to look at again; first, once it is synced, every name."""
+        return self._changes.read(self._objects, ready=self.synced)
+
+    def put(self, found: T) -> None:
+        """Take over what a write of our own answered; the watch may not have told of it yet."""
+        if self._keep(found):
+            self._changes.tell({found.metadata.name})
+
+    def drop(self, name: str) -> None:
+        """Forget what we deleted ourselves; the watch may not have told of it yet."""
+        if self._objects.pop(name, None) is not None:
+            self._changes.tell({name})
+
+    async def run(self) -> Never:
+        """Keep the copy until cancelled; whatever fails is tried again."""
+        at: str | None = None
+        failures = 0
+        while True:
+            began = self._now()
+            try:
+                if at is None:
+                    at = await self._list()
+                    failures = 0
+                at = await self._watch(at)
+                failures = 0
+            except ApiExpired:
+                log.info("watch_expired", resource=self._resource.plural)
+                at = None
+            except (ApiUnavailable, ApiRefused) as error:
+                failures = 0 if self.heard > began else failures
+                if failures == 0:
+                    log.warning(
+                        "watch_interrupted", resource=self._resource.plural, error=str(error)
+                    )
+                failures += 1
+                ceiling = min(_LAST_DELAY, _FIRST_DELAY * (1 << min(failures, 10)))
+                await asyncio.sleep(ceiling * (0.5 + self._draw() / 2))
+
+    async def _list(self) -> str:
+        """Read everything, take it over, sweep the rest; gives the version to watch from."""
+        listed: set[str] = set()
+        changed: set[str] = set()
+        query = {**self._select, "limit": PAGE}
+        while True:
+            body = await self._api.get(self._resource, **query)
+            page = msgspec.json.decode(body, type=Page)
+            for raw in page.items:
+                name = self._read(raw, changed)
+                listed.add(name)
+            if not page.metadata.continue_:
+                break
+            query["continue"] = page.metadata.continue_
+        at = page.metadata.resource_version
+        newest = version(at)
+        for name in self._objects.keys() - listed:
+            if (
+                version(self._objects[name].metadata.resource_version) <= newest
+            ):  # not one we made just now
+                del self._objects[name]
+                changed.add(name)
+        self.heard = self._now()
+        first, self.synced = not self.synced, True
+        if changed or first:
+            self._changes.tell(changed)
+        return at
+
+    async def _watch(self, at: str) -> str:
+        """Follow until the server ends the watch; gives the version reached.
+
+        Raises:
+            ApiExpired: That version is forgotten.
+        """
+        query = {**self._select, "resourceVersion": at, "allowWatchBookmarks": "true"}
+        seconds = WATCH_SECONDS * (1 + self._draw())
+        self._reached = at
+        try:
+            async with self._api.watch(self._resource, query, seconds) as lines:
+                async for line in lines:
+                    self.heard = self._now()
+                    self._event(line)
+        except ApiUnavailable:
+            if self._reached == at:
+                raise
+            log.info("watch_resumed", resource=self._resource.plural)
+        return self._reached
+
+    def _event(self, line: bytes) -> None:
+        event = msgspec.json.decode(line, type=_Event)
+        bare = msgspec.json.decode(event.object, type=_Bare)
+        if event.type == "ERROR":
+            if bare.code == _GONE:
+                raise ApiExpired(bare.code, "Expired", bare.message)
+            raise ApiUnavailable(f"the watch failed: {bare.message}")
+        changed: set[str] = set()
+        if event.type in ("ADDED", "MODIFIED"):
+            self._read(event.object, changed)
+        elif event.type == "DELETED":
+            name = bare.metadata.name
+            there = self._objects.get(name)
+            if there is not None and not newer(there.metadata, bare.metadata):
+                del self._objects[name]
+                changed.add(name)
+        self._reached = bare.metadata.resource_version
+        if changed:
+            self._changes.tell(changed)
+
+    def _read(self, raw: msgspec.Raw, changed: set[str]) -> str:
+        """Take an object over; gives its name."""
+        try:
+            found = lenient.decode(raw, self._type)
+        except msgspec.DecodeError:
+            name = msgspec.json.decode(raw, type=_Bare).metadata.name
+            log.warning("object_unreadable", resource=self._resource.plural, name=name)
+            return name
+        if self._keep(found):
+            changed.add(found.metadata.name)
+        return found.metadata.name
+
+    def _keep(self, found: T) -> bool:
+        """Is it news? A version that is older than what is known of the same name is none."""
+        there = self._objects.get(found.metadata.name)
+        if there is not None and not newer(found.metadata, there.metadata):
+            return False
+        self._objects[found.metadata.name] = found
+        return True
