@@ -32,7 +32,7 @@ test: $(READY) ## Every test; as root on Debian first installs what the suites l
 check: $(READY) ## Format, lint, types, import contracts, dead code, generated documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy core/ingest_core worker/ingest_worker gateway/ingest_gateway standalone/ingest_standalone simulator/ingest_simulator tools bench tests
+	$(BIN)/mypy core/ingest_core operator/ingest_operator worker/ingest_worker gateway/ingest_gateway standalone/ingest_standalone simulator/ingest_simulator tools bench tests
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/python tools/reference.py --check

@@ -5,8 +5,12 @@
     │   └── InvalidQuery       the same of a parameter in a URL
     ├── UnknownCamera          no camera of that id or name
     ├── CameraExists           the id or the name is taken
+    ├── CameraChanged          somebody else changed it meanwhile: look at it again
     ├── ManagedElsewhere       a camera that only a person may change, where they wrote it
     ├── SecretMissing          a Secret, or a key of it, that a camera names is not there
+    ├── QuotaExceeded          the namespace may not hold more
+    ├── AdmissionRefused       a policy or webhook of the cluster said no
+    ├── NotAllowed             the gateway's own account lacks a permission
     ├── RegistryInUse          another process owns the directory
     ├── RegistryUnavailable    the registry could not be read or written just now
     │   └── ApiUnavailable     the API server does not answer, or is overloaded
@@ -18,6 +22,10 @@
     │   └── ApiInvalid         the object breaks a rule (400, 422)
     ├── LeaseLost              another process holds the Lease that this one lived by
     ├── CannotListen           an address is taken, or is none of this machine's
+    ├── WorkerFailed           a worker that was asked over the network did not answer
+    │   ├── WorkerUnreachable  no connection, or one that broke
+    │   ├── WorkerSilent       it took too long
+    │   └── WorkerBusy         so many wait for it already that it was not asked
     ├── NotCaptured            this worker does not have the camera (any more)
     ├── FrameUnavailable       no frame to serve: none yet, or too old to be called live
     ├── FrameGone              the ring no longer (or never) held that frame
@@ -77,6 +85,12 @@ class CameraExists(IngestError):
         self.camera = camera
 
 
+class CameraChanged(IngestError):
+    def __init__(self, camera: str) -> None:
+        super().__init__(f"camera {camera!r} was changed meanwhile: look at it, and ask again")
+        self.camera = camera
+
+
 class ManagedElsewhere(IngestError):
     def __init__(self, camera: str, where: str) -> None:
         super().__init__(f"camera {camera!r} is kept in {where}: change it there")
@@ -94,6 +108,18 @@ class SecretMissing(IngestError):
     def __init__(self, secret: str, key: str, reason: str | None = None) -> None:
         why = f"is refused: {reason}" if reason else f"has no key {key!r}, or does not exist"
         super().__init__(f"secret {secret!r} {why}")
+
+
+class QuotaExceeded(IngestError):
+    pass
+
+
+class AdmissionRefused(IngestError):
+    pass
+
+
+class NotAllowed(IngestError):
+    pass
 
 
 class RegistryInUse(IngestError):
@@ -116,6 +142,15 @@ class ApiUnavailable(RegistryUnavailable):
         self.retry_after = retry_after
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A StatusCause of the API server; `field` is a path as a user would write it, or empty."""
+
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+
+
 class ApiRefused(IngestError):
     """The answer of an API server that did not do what it was asked.
 
@@ -123,13 +158,17 @@ class ApiRefused(IngestError):
         status: Of HTTP.
         reason: Of the `Status` object, in CamelCase (`AlreadyExists`); empty when there was none.
         message: The server's own words. They may quote what was sent.
+        causes: The broken rules one by one, where the server says them.
     """
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, causes: tuple[Cause, ...] = ()
+    ) -> None:
         super().__init__(f"the API server answered {status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
+        self.causes = causes
 
 
 class ApiNotFound(ApiRefused):
@@ -159,6 +198,22 @@ class LeaseLost(IngestError):
 class CannotListen(IngestError):
     def __init__(self, listen: str, reason: str) -> None:
         super().__init__(f"cannot listen on {listen}: {reason}")
+
+
+class WorkerFailed(IngestError):
+    """Another try makes sense soon: the worker comes back, or its cameras get another one."""
+
+
+class WorkerUnreachable(WorkerFailed):
+    pass
+
+
+class WorkerSilent(WorkerFailed):
+    pass
+
+
+class WorkerBusy(WorkerFailed):
+    pass
 
 
 class NotCaptured(IngestError):

@@ -20,8 +20,15 @@ def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=type_)
     except msgspec.ValidationError:
-        info = msgspec.inspect.type_info(type_)
-        return msgspec.convert(_known(msgspec.json.decode(raw), info), type_)
+        return convert(msgspec.json.decode(raw), type_)
+
+
+def convert(raw: Any, type_: type[T]) -> T:
+    """The same of JSON that is decoded already. Raises likewise."""
+    try:
+        return msgspec.convert(raw, type_)
+    except msgspec.ValidationError:
+        return msgspec.convert(_known(raw, msgspec.inspect.type_info(type_)), type_)
 
 
 def _known(value: Any, info: msgspec.inspect.Type) -> Any:

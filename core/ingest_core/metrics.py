@@ -117,6 +117,59 @@ HTTP_SECONDS: Final = Metric(
     ("method", "route", "status"),
     _FAST,
 )
+KUBE_REQUESTS: Final = Metric(
+    f"{PREFIX}kube_requests_total",
+    "counter",
+    "Calls of the API server, by verb, resource and status (`none`: no answer).",
+    ("verb", "resource", "code"),
+)
+KUBE_SECONDS: Final = Metric(
+    f"{PREFIX}kube_request_seconds",
+    "histogram",
+    "Time of a call of the API server; of a watch, to its end.",
+    ("verb",),
+    _SLOW,
+)
+KUBE_EVENTS_DROPPED: Final = Metric(
+    f"{PREFIX}kube_events_dropped_total", "counter", "Kubernetes Events that were not told."
+)
+
+OPERATOR_LEADER: Final = Metric(
+    f"{PREFIX}operator_leader", "gauge", "1 while this operator holds the Lease, else 0."
+)
+RECONCILE_SECONDS: Final = Metric(
+    f"{PREFIX}reconcile_seconds", "histogram", "Time of one pass: observe, plan, apply.", (), _SLOW
+)
+RECONCILE_ERRORS: Final = Metric(
+    f"{PREFIX}reconcile_errors_total",
+    "counter",
+    "Writes that the API server refused or did not answer; they are planned anew.",
+    ("resource",),
+)
+PLAN_SECONDS: Final = Metric(
+    f"{PREFIX}plan_seconds", "histogram", "Time to make a plan.", (), _FAST
+)
+PLAN_WRITES: Final = Metric(f"{PREFIX}plan_writes", "gauge", "Writes that the last plan asked for.")
+PENDING_CHANGES: Final = Metric(
+    f"{PREFIX}pending_changes", "gauge", "Objects that changed since the last pass began."
+)
+CAMERA_MOVES: Final = Metric(
+    f"{PREFIX}camera_moves_total",
+    "counter",
+    "Cameras that were given another worker, by reason: new, worker_lost, drain, budget, pool, "
+    "rebalance, unplaced.",
+    ("reason",),
+)
+CAMERAS: Final = Metric(
+    f"{PREFIX}cameras",
+    "gauge",
+    "Cameras of a pool, by the reason of Ready, or of Assigned where that is False.",
+    ("pool", "reason"),
+)
+WORKERS: Final = Metric(
+    f"{PREFIX}workers", "gauge", "Workers of a pool: open, leaving, lost, gone.", ("pool", "state")
+)
+
 MANIFESTS_INVALID: Final = Metric(
     f"{PREFIX}invalid_manifests", "gauge", "Manifests in the directory that break a rule."
 )

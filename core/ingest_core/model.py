@@ -27,7 +27,7 @@ class Decode(StrEnum):
     KEYFRAMES = "Keyframes"
 
 
-class _Part(
+class Part(
     Struct,
     frozen=True,
     kw_only=True,
@@ -38,7 +38,7 @@ class _Part(
     """A part of a spec: frozen, camelCase outside, and a typing error is an error."""
 
 
-class CredentialsRef(_Part, frozen=True):
+class CredentialsRef(Part, frozen=True):
     """Where the login is: a Secret, and its keys."""
 
     name: ObjectName
@@ -46,21 +46,21 @@ class CredentialsRef(_Part, frozen=True):
     password_key: SecretKey = "password"
 
 
-class SecretRef(_Part, frozen=True):
+class SecretRef(Part, frozen=True):
     """One value of a Secret."""
 
     name: ObjectName
     key: SecretKey
 
 
-class Tls(_Part, frozen=True):
+class Tls(Part, frozen=True):
     """How a camera's certificate is checked (rtsps only)."""
 
     ca_secret_ref: SecretRef | None = None
     insecure_skip_verify: bool = False
 
 
-class RtspSource(_Part, frozen=True):
+class RtspSource(Part, frozen=True):
     """The worker connects to the camera."""
 
     url: Annotated[str, Meta(min_length=8, max_length=2048)]
@@ -72,7 +72,7 @@ class RtspSource(_Part, frozen=True):
     stall_timeout_seconds: TimeoutSeconds = 10
 
 
-class PushSource(_Part, frozen=True):
+class PushSource(Part, frozen=True):
     """A device sends JPEGs over HTTP."""
 
     token_secret_ref: SecretRef | None = None
@@ -80,35 +80,35 @@ class PushSource(_Part, frozen=True):
     max_fps: Annotated[int, Meta(ge=1, le=120)] = field(default=30, name="maxFPS")
 
 
-class Source(_Part, frozen=True):
+class Source(Part, frozen=True):
     """Exactly one of the two."""
 
     rtsp: RtspSource | None = None
     push: PushSource | None = None
 
 
-class Buffer(_Part, frozen=True):
+class Buffer(Part, frozen=True):
     """Bounds of the ring; the tighter one holds."""
 
     seconds: Annotated[int, Meta(ge=1, le=300)] = 10
     max_bytes: Annotated[int, Meta(ge=65536, le=1024 * MIB)] = 32 * MIB
 
 
-class Point(_Part, frozen=True):
+class Point(Part, frozen=True):
     """A corner of a mask, in thousandths of the picture's width and height from the top left."""
 
     x_permille: Permille
     y_permille: Permille
 
 
-class Mask(_Part, frozen=True):
+class Mask(Part, frozen=True):
     """A part of the picture in which motion does not count."""
 
     name: Annotated[str, Meta(min_length=1, max_length=63)]
     polygon: Annotated[tuple[Point, ...], Meta(min_length=3, max_length=32)]
 
 
-class Motion(_Part, frozen=True):
+class Motion(Part, frozen=True):
     """What counts as motion; `sensitivity` is defined in docs/design/motion.md."""
 
     enabled: bool = True
@@ -118,11 +118,11 @@ class Motion(_Part, frozen=True):
     masks: Annotated[tuple[Mask, ...], Meta(max_length=16)] = ()
 
 
-class PoolRef(_Part, frozen=True):
+class PoolRef(Part, frozen=True):
     name: ObjectName = names.DEFAULT_POOL
 
 
-class CameraSpec(_Part, frozen=True):
+class CameraSpec(Part, frozen=True):
     """What the user wants."""
 
     source: Source
@@ -135,16 +135,19 @@ class CameraSpec(_Part, frozen=True):
     suspend: bool = False
 
 
-class Assignment(_Part, frozen=True):
-    """Camera → worker. Written by the operator only; standalone, by the registry."""
+class Assignment(Part, frozen=True):
+    """Camera → worker. Written by the operator only; standalone, by the registry.
 
-    worker: str
+    Once there it stays: a camera that lost its worker has an assignment without one.
+    """
+
     epoch: int
+    worker: str | None = None
     previous: str | None = None
     time: str | None = None
 
 
-class Stream(_Part, frozen=True):
+class Stream(Part, frozen=True):
     """What the worker sees. Written on transitions only."""
 
     worker: str | None = None
@@ -157,7 +160,7 @@ class Stream(_Part, frozen=True):
     sessions: int = 0
 
 
-class Condition(_Part, frozen=True):
+class Condition(Part, frozen=True):
     """A metav1.Condition."""
 
     type: str

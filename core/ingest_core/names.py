@@ -40,6 +40,7 @@ API_GROUP: Final = "camera-ingest.io"
 API_VERSION: Final = "camera-ingest.io/v1alpha1"
 
 OPERATOR_MANAGER: Final = "camera-ingest-operator"  # field managers, one per writer of a status
+UNREADY_MANAGER: Final = "camera-ingest-operator-unready"  # of Ready, while nobody captures it
 WORKER_MANAGER: Final = "camera-ingest-worker"
 GATEWAY_MANAGER: Final = "camera-ingest-gateway"
 

@@ -5,6 +5,7 @@ What nobody foresaw is a 500 that says nothing of its cause: that is in the log.
 begun cannot become a problem any more, so its connection is cut and the client sees the loss.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +24,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 URN: Final = "urn:camera-ingest:problem:"
 BLANK: Final = "about:blank"  # RFC 9457, 4.2.1: the status says it all
 RETRY_AFTER: Final = 5  # seconds, where the error itself does not know better
+WORKER_RETRY_AFTER: Final = 2  # a worker that is lost is replaced within seconds
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -52,12 +54,19 @@ _KINDS: Final[Mapping[type[errors.IngestError], _Kind]] = {
     errors.InvalidQuery: _Kind(422, "invalid-query", "A parameter of the query breaks a rule"),
     errors.UnknownCamera: _Kind(404, "unknown-camera", "No such camera"),
     errors.CameraExists: _Kind(409, "camera-exists", "The camera exists already"),
+    errors.CameraChanged: _Kind(409, "camera-changed", "The camera was changed meanwhile"),
     errors.ManagedElsewhere: _Kind(409, "managed-elsewhere", "The camera is kept elsewhere"),
+    errors.QuotaExceeded: _Kind(403, "quota-exceeded", "The namespace may not hold more"),
+    errors.AdmissionRefused: _Kind(422, "refused-by-admission", "The cluster refuses the camera"),
+    errors.NotAllowed: _Kind(403, "not-allowed", "The gateway lacks a permission"),
     errors.SecretMissing: _Kind(503, "secret-missing", "A Secret of the camera is not there"),
     errors.RegistryInUse: _Kind(503, "registry-in-use", "Another process has the cameras"),
     errors.RegistryUnavailable: _Kind(
         503, "registry-unavailable", "The cameras cannot be read or written now"
     ),
+    errors.WorkerUnreachable: _Kind(502, "worker-unreachable", "The worker cannot be reached"),
+    errors.WorkerSilent: _Kind(504, "worker-silent", "The worker does not answer in time"),
+    errors.WorkerBusy: _Kind(503, "worker-busy", "The worker has too much to do"),
     errors.NotCaptured: _Kind(421, "not-captured", "This worker does not have the camera"),
     errors.FrameUnavailable: _Kind(503, "frame-unavailable", "No frame that is fresh enough"),
     errors.FrameGone: _Kind(404, "frame-gone", "The ring does not hold that frame"),
@@ -210,6 +219,10 @@ def _headers(error: errors.IngestError, status: int) -> dict[str, str]:
     if isinstance(error, errors.FrameUnavailable | errors.PushRefused):
         if error.retry_after is not None:
             headers[hdrs.RETRY_AFTER] = str(error.retry_after)
+    elif isinstance(error, errors.WorkerFailed):
+        headers[hdrs.RETRY_AFTER] = str(WORKER_RETRY_AFTER)
+    elif isinstance(error, errors.ApiUnavailable) and error.retry_after is not None:
+        headers[hdrs.RETRY_AFTER] = str(max(1, math.ceil(error.retry_after)))
     elif isinstance(error, _HEALS):
         headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER)
     if status == HTTPStatus.UNAUTHORIZED:

@@ -9,17 +9,26 @@ import sys
 try:  # a Ctrl-C comes at any moment, and importing takes the first of them
     import argparse
     import asyncio
+    import importlib
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from functools import partial
     from importlib import metadata
-    from typing import Final
+    from typing import Any, Final
 
     import structlog
 
     from ingest_core import logs, settings
     from ingest_core.errors import IngestError, InvalidManifest
     from ingest_core.http import Listen, parse_listen
+    from ingest_core.settings import LogSettings
+    from ingest_gateway import settings as gateway_settings
+    from ingest_gateway.settings import GatewaySettings
+    from ingest_operator import settings as operator_settings
+    from ingest_operator.settings import OperatorSettings
     from ingest_standalone.settings import CHECKS, StandaloneSettings, shows_password
+    from ingest_worker import settings as worker_settings
+    from ingest_worker.settings import ClusterWorkerSettings
 except KeyboardInterrupt:
     sys.exit(130)
 
@@ -89,6 +98,8 @@ def make_parser() -> argparse.ArgumentParser:
     settings.add_arguments(standalone, StandaloneSettings)
     standalone.set_defaults(run=_standalone)
 
+    _add_cluster(commands)
+
     demo = commands.add_parser(
         "demo",
         help="the same with simulated cameras, and a live table",
@@ -124,6 +135,54 @@ def make_parser() -> argparse.ArgumentParser:
     probing.add_arguments(probe)
     probe.set_defaults(run=_probe)
     return parser
+
+
+def _add_cluster(commands: Any) -> None:
+    """The programs of a cluster, each with the settings of its own package."""
+    every = (
+        (
+            "operator",
+            "on Kubernetes: place Cameras on workers, and run the workers of each CameraPool",
+            "Watch Cameras, CameraPools and workers of one namespace; decide who captures what.",
+            OperatorSettings,
+            operator_settings.CHECKS,
+        ),
+        (
+            "worker",
+            "on Kubernetes: capture the cameras that are assigned to this pod",
+            "Capture the Cameras that are assigned to this worker, and serve their frames.",
+            ClusterWorkerSettings,
+            worker_settings.CHECKS,
+        ),
+        (
+            "gateway",
+            "on Kubernetes: one HTTP front door for the cameras of every worker",
+            "Register cameras, and serve the frames of any of them from whichever worker has it.",
+            GatewaySettings,
+            gateway_settings.CHECKS,
+        ),
+    )
+    for name, summary, description, type_, checks in every:
+        parser = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{description} Every option is a variable of the environment, too.",
+        )
+        settings.add_arguments(parser, type_)
+        parser.set_defaults(run=partial(_cluster, name, type_, checks))
+
+
+def _cluster(
+    name: str,
+    type_: type[LogSettings],
+    checks: Mapping[str, Callable[[str], object]],
+    given: argparse.Namespace,
+) -> int:
+    configured = settings.load(type_, vars(given), os.environ, checks)
+    logs.configure(configured.log_level, configured.log_format)
+    program = importlib.import_module(f"ingest_{name}.main")
+    asyncio.run(program.run(configured))
+    return 0
 
 
 def _listen(text: str) -> Listen:

@@ -29,6 +29,7 @@ from ingest_core.errors import (
     ApiNotFound,
     ApiRefused,
     ApiUnavailable,
+    Cause,
 )
 from ingest_core.kube.access import Access
 from ingest_core.kube.resources import Resource
@@ -103,11 +104,15 @@ class Call:
 class Called(Protocol):
     """Told of every call: verb, resource, status (`none`: no answer), seconds."""
 
-    def __call__(self, verb: str, resource: str, code: str, seconds: float) -> None: ...
+    def __call__(self, verb: str, resource: str, code: str, took: float, /) -> None: ...
 
 
-def _nobody(verb: str, resource: str, code: str, seconds: float) -> None:
+def _nobody(_verb: str, _resource: str, _code: str, _took: float, /) -> None:
     pass
+
+
+class _Details(msgspec.Struct, frozen=True):
+    causes: tuple[Cause, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -115,6 +120,7 @@ class Status(msgspec.Struct, frozen=True):
 
     reason: str = ""
     message: str = ""
+    details: _Details = _Details()
 
 
 class Api:
@@ -282,7 +288,8 @@ def _refusal(answer: aiohttp.ClientResponse, body: bytes) -> ApiRefused | ApiUna
             f"the API server answered {code} {status.reason or answer.reason}",
             _retry_after(answer.headers.get(hdrs.RETRY_AFTER), code),
         )
-    return _REFUSALS.get(code, ApiRefused)(code, status.reason, status.message)
+    refused = _REFUSALS.get(code, ApiRefused)
+    return refused(code, status.reason, status.message, status.details.causes)
 
 
 def _retry_after(text: str | None, code: int) -> float | None:

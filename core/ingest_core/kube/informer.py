@@ -62,6 +62,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 class _BareMeta(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
+    uid: str = ""
     resource_version: str = ""
 
 
@@ -113,6 +114,7 @@ class Informer(Generic[T]):
         self._draw = draw
         self._changes = Changes()
         self._objects: dict[str, T] = {}
+        self._dropped: dict[str, str] = {}  # name → uid, until the watch tells of its end, too
         self.objects: Final[Mapping[str, T]] = self._objects
         self._reached = ""
         self.synced = False
@@ -129,7 +131,9 @@ class Informer(Generic[T]):
 
     def drop(self, name: str) -> None:
         """Forget what we deleted ourselves; the watch may not have told of it yet."""
-        if self._objects.pop(name, None) is not None:
+        found = self._objects.pop(name, None)
+        if found is not None:
+            self._dropped[name] = found.metadata.uid
             self._changes.tell({name})
 
     async def run(self) -> Never:
@@ -173,6 +177,8 @@ class Informer(Generic[T]):
             query["continue"] = page.metadata.continue_
         at = page.metadata.resource_version
         newest = version(at)
+        for name in self._dropped.keys() - listed:
+            del self._dropped[name]
         for name in self._objects.keys() - listed:
             if (
                 version(self._objects[name].metadata.resource_version) <= newest
@@ -217,6 +223,8 @@ class Informer(Generic[T]):
             self._read(event.object, changed)
         elif event.type == "DELETED":
             name = bare.metadata.name
+            if self._dropped.get(name) == bare.metadata.uid:
+                del self._dropped[name]
             there = self._objects.get(name)
             if there is not None and not newer(there.metadata, bare.metadata):
                 del self._objects[name]
@@ -238,9 +246,16 @@ class Informer(Generic[T]):
         return found.metadata.name
 
     def _keep(self, found: T) -> bool:
-        """Is it news? A version that is older than what is known of the same name is none."""
+        """Is it news? What is older than what is known of the same name is none."""
         there = self._objects.get(found.metadata.name)
+        if self._ended(found.metadata):
+            return False
         if there is not None and not newer(found.metadata, there.metadata):
             return False
         self._objects[found.metadata.name] = found
         return True
+
+    def _ended(self, metadata: Metadata) -> bool:
+        """Did we delete it, and is it not held by a finalizer?"""
+        ours = self._dropped.get(metadata.name) == metadata.uid
+        return ours and not metadata.deletion_timestamp

@@ -72,6 +72,7 @@ class LeaseHolder:
         self._annotations: dict[str, str] = {}
         self._wake = asyncio.Event()
         self.held = asyncio.Event()
+        self.heard = float("-inf")  # monotonic: when the server last answered
         self.until = float("-inf")  # monotonic: this process may act as the holder until then
 
     @property
@@ -97,6 +98,7 @@ class LeaseHolder:
                 if await self._step():
                     self.until = sent + FENCE * self._duration
                     self.held.set()
+                self.heard = self._now()
             except ApiConflict:  # somebody else wrote it: look, and decide again
                 self._lease = None
                 delay = _RETRY_SECONDS * self._draw()

@@ -1,0 +1,146 @@
+"""The operator as a program: kopf watches, one loop decides, one replica of them leads."""
+
+import asyncio
+import socket
+import time
+
+import kopf
+import structlog
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from ingest_core import names
+from ingest_core.http import parse_listen, serve
+from ingest_core.kube import access as kube_access
+from ingest_core.kube.called import counted
+from ingest_core.kube.client import Api
+from ingest_core.kube.events import Recorder
+from ingest_core.kube.lease import LeaseHolder
+from ingest_operator import handlers
+from ingest_operator.cluster import Cluster
+from ingest_operator.metrics import OperatorMetrics
+from ingest_operator.pools import Pools
+from ingest_operator.probes import Probes, make_app
+from ingest_operator.reconcile import Reconciler
+from ingest_operator.settings import OperatorSettings
+from ingest_operator.sweep import Sweeper
+from ingest_operator.watchdog import Watchdog
+from ingest_operator.writer import Writer
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+async def run(settings: OperatorSettings) -> None:
+    """Run until a signal says so, or a part of it fails.
+
+    Raises:
+        ApiUnavailable: There is no way to an API server at the start.
+        CannotListen: The address is taken, or none of this machine's.
+        ExceptionGroup: A part failed while it ran: LeaseLost, WatchDead.
+    """
+    access = await kube_access.load(settings.kubeconfig)
+    exposition = CollectorRegistry()
+    ProcessCollector(registry=exposition)
+    PlatformCollector(registry=exposition)
+    identity = settings.identity or f"{socket.gethostname()}_{time.time_ns() // 1_000_000}"
+    async with Api(access, settings.namespace, counted(exposition)) as api:
+        program = Program(settings, api, identity, exposition)
+        await program.run()
+
+
+class Program:
+    """The parts, wired. Kopf takes the signals; when it ends, everything does."""
+
+    def __init__(
+        self, settings: OperatorSettings, api: Api, identity: str, exposition: CollectorRegistry
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._exposition = exposition
+        self._news = asyncio.Event()
+        self._cluster = Cluster(self._news.set)
+        self._lease = LeaseHolder(
+            api,
+            names.OPERATOR_LEASE,
+            identity,
+            duration=settings.lease_duration_seconds,
+            renew=settings.lease_renew_seconds,
+            manager=names.OPERATOR_MANAGER,
+            patient=True,
+            labels={names.LABEL_MANAGED_BY: names.APP, names.LABEL_COMPONENT: "operator"},
+        )
+        self._metrics = OperatorMetrics(
+            exposition, self._cluster, lambda: self._reconciler.observe()[1]
+        )
+        self._recorder = Recorder(
+            api, names.OPERATOR_MANAGER, identity, drop=self._metrics.events_dropped.inc
+        )
+        writer = Writer(
+            api,
+            self._cluster,
+            holds=lambda: self._lease.holds,
+            errors=self._metrics.errors,
+        )
+        self._pools = Pools(api, writer, settings)
+        self._reconciler = Reconciler(
+            self._cluster,
+            writer,
+            self._pools,
+            self._lease,
+            news=self._news,
+            recorder=self._recorder,
+            metrics=self._metrics,
+        )
+        self._watchdog = Watchdog(
+            Sweeper(api, self._cluster, self._lease),
+            self._lease,
+            every=settings.resync_seconds,
+            swept=self._resynced,
+        )
+
+    async def run(self) -> None:
+        """See `run` of the module."""
+        probes = Probes(self._watchdog)
+        app = make_app(probes, self._exposition)
+        try:
+            async with serve(app, parse_listen(self._settings.listen)) as addresses:
+                log.info(
+                    "operator_started",
+                    namespace=self._api.namespace,
+                    listen=[str(address) for address in addresses],
+                )
+                await self._run()
+        finally:
+            self._metrics.leader.set(0)
+            await self._lease.release()
+            log.info("operator_stopped")
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            parts = [
+                tasks.create_task(self._watchdog.run(), name="watchdog"),
+                tasks.create_task(self._recorder.run(), name="recorder"),
+                tasks.create_task(self._lead(), name="reconcile"),
+            ]
+            eyes = tasks.create_task(self._watch(), name="kopf")
+            await asyncio.wait([eyes])
+            for part in parts:
+                part.cancel()
+
+    async def _lead(self) -> None:
+        """Candidate only once everything was read: a leader that is blind would take it away."""
+        await self._watchdog.begun.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._lease.run(), name="lease")
+            tasks.create_task(self._reconciler.run(), name="reconciler")
+
+    async def _watch(self) -> None:
+        await kopf.operator(
+            registry=handlers.registered(self._cluster, self._api.access),
+            settings=handlers.settings(),
+            namespaces=[self._api.namespace],
+            standalone=True,
+        )
+
+    def _resynced(self) -> None:
+        self._pools.forget()
+        self._news.set()

@@ -1,0 +1,282 @@
+"""Decide what must be written so that what is becomes what should be. Pure.
+
+Level-triggered: only the state counts, never what happened. Planning again after the plan was
+applied gives an empty plan; a plan of which only a part was applied is made anew for the rest.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ingest_core.conditions import merged
+from ingest_core.model import ASSIGNED, READY, Assignment, Condition
+from ingest_operator.placement import Budget, Placement, Rebalance, place, rebalance
+from ingest_operator.state import CameraState, Life, WorkerState, assignment_of
+
+
+class Reason:
+    """Reasons of the condition Assigned, and of moves in metrics."""
+
+    ASSIGNED: Final = "Assigned"
+    CAPACITY_EXHAUSTED: Final = "CapacityExhausted"
+    NO_WORKER: Final = "NoWorker"
+    POOL_NOT_FOUND: Final = "PoolNotFound"
+    WORKER_LOST: Final = "WorkerLost"
+
+
+class Cause:
+    """Why a camera got another worker, for metrics."""
+
+    NEW: Final = "new"
+    WORKER_LOST: Final = "worker_lost"
+    DRAIN: Final = "drain"
+    BUDGET: Final = "budget"
+    POOL: Final = "pool"
+    REBALANCE: Final = "rebalance"
+    UNPLACED: Final = "unplaced"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRules:
+    """What placing needs to know of a pool."""
+
+    budget: Budget
+    rebalance: Rebalance
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What the operator says of a camera.
+
+    Attributes:
+        camera: As it was planned for.
+        assignment: Whole.
+        assigned: The condition Assigned.
+        ready: The condition Ready, where nobody captures it and so nobody else says that; else None.
+        cause: Why it gets another worker; None: it does not.
+    """
+
+    camera: CameraState
+    assignment: Assignment | None
+    assigned: Condition
+    ready: Condition | None
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write, the most urgent first, and what was found on the way.
+
+    Attributes:
+        writes: Of cameras.
+        rebalancing: Moves among them that only even loads out, by pool.
+        exhausted: Cameras without room, by pool.
+    """
+
+    writes: tuple[Write, ...]
+    rebalancing: Mapping[str, int]
+    exhausted: Mapping[str, int]
+
+
+def plan(
+    cameras: Iterable[CameraState],
+    workers: Mapping[str, WorkerState],
+    pools: Mapping[str, PoolRules],
+    now: str,
+) -> Plan:
+    """Compare what is with what should be.
+
+    Args:
+        cameras: Every camera; those that are being deleted are left alone.
+        workers: Every worker that is known, by name.
+        pools: Every pool, by name.
+        now: RFC 3339, for people.
+    """
+    by_pool: dict[str, list[CameraState]] = defaultdict(list)
+    for camera in cameras:
+        if not camera.deleting:
+            by_pool[camera.pool].append(camera)
+    writes: list[Write] = []
+    rebalancing: dict[str, int] = {}
+    exhausted: dict[str, int] = {}
+    for pool, members in sorted(by_pool.items()):
+        rules = pools.get(pool)
+        if rules is None:
+            writes += _orphaned(members, pool, now)
+            continue
+        own = {name: one for name, one in workers.items() if one.pool == pool}
+        placement = place(members, _seen_from(pool, workers), rules.budget)
+        evened: Mapping[str, str] = {}
+        if not placement.moves and not placement.unplaced and not placement.waiting:
+            evened = rebalance(members, own, rules.budget, rules.rebalance)
+        rebalancing[pool] = len(evened)
+        exhausted[pool] = len(placement.unplaced) + len(placement.waiting)
+        has_worker = any(one.life is Life.OPEN for one in own.values())
+        decided = _Decided(placement, evened, workers, rules.budget, has_worker, now)
+        writes += filter(None, map(decided.write, members))
+    writes.sort(key=_urgency)
+    return Plan(tuple(writes), rebalancing, exhausted)
+
+
+def _seen_from(pool: str, workers: Mapping[str, WorkerState]) -> Mapping[str, WorkerState]:
+    """The workers, of which those of other pools take nothing, but may have a camera still."""
+    return {
+        name: one
+        if one.pool == pool or one.life is not Life.OPEN
+        else WorkerState(one.name, one.pool, one.ordinal, Life.LEAVING)
+        for name, one in workers.items()
+    }
+
+
+def _orphaned(members: Iterable[CameraState], pool: str, now: str) -> Iterable[Write]:
+    """A pool that is not there takes its cameras' assignments with it."""
+    for camera in members:
+        text = f"there is no CameraPool {pool!r} in this namespace"
+        write = _compare(
+            camera, _taken_away(camera, now), (Reason.POOL_NOT_FOUND, text), Cause.POOL, now
+        )
+        if write is not None:
+            yield write
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What was decided for the cameras of one pool."""
+
+    placement: Placement
+    evened: Mapping[str, str]
+    workers: Mapping[str, WorkerState]
+    budget: Budget
+    has_worker: bool
+    now: str
+
+    def write(self, camera: CameraState) -> Write | None:
+        """What must be written of a camera; None: all of it stands there."""
+        target = self.placement.moves.get(camera.name) or self.evened.get(camera.name)
+        if target is not None:
+            evened = camera.name in self.evened
+            cause = Cause.REBALANCE if evened else _cause(camera, self.workers)
+            assignment = _given(camera, target, self.workers, self.now)
+            return _compare(camera, assignment, (Reason.ASSIGNED, ""), cause, self.now)
+        if camera.name in self.placement.unplaced:
+            why = _no_room(camera, self.budget, has_worker=self.has_worker)
+            return _compare(camera, _taken_away(camera, self.now), why, Cause.UNPLACED, self.now)
+        said = (Reason.ASSIGNED, "")
+        worker = self.workers.get(camera.worker or "")
+        if worker is not None and not worker.captures:
+            said = Reason.WORKER_LOST, f"worker {worker.name} is lost, and no other has room"
+        return _compare(camera, _settled(camera, self.workers), said, None, self.now)
+
+
+def _given(
+    camera: CameraState, target: str, workers: Mapping[str, WorkerState], now: str
+) -> Assignment:
+    """Camera → worker. What is captured is handed over; what is not is only given."""
+    holder = camera.previous if _handing_over(camera, workers) else camera.worker
+    previous = holder if holder and holder != target and _captures(holder, workers) else None
+    return Assignment(worker=target, previous=previous, epoch=_next_epoch(camera), time=now)
+
+
+def _taken_away(camera: CameraState, now: str) -> Assignment | None:
+    """Nobody's. An assignment that once was stays, without a worker, so that its epoch holds."""
+    if camera.worker is None:
+        return assignment_of(camera)
+    return Assignment(epoch=_next_epoch(camera), time=now)
+
+
+def _settled(camera: CameraState, workers: Mapping[str, WorkerState]) -> Assignment | None:
+    """The assignment as it stands, less a previous worker that has nothing any more."""
+    assignment = assignment_of(camera)
+    if assignment is None or camera.previous is None or _handing_over(camera, workers):
+        return assignment
+    return Assignment(worker=camera.worker, epoch=camera.epoch, time=camera.since or None)
+
+
+def _handing_over(camera: CameraState, workers: Mapping[str, WorkerState]) -> bool:
+    """Is it the previous worker that captures it still?"""
+    return (
+        camera.previous is not None
+        and _captures(camera.previous, workers)
+        and camera.released < camera.epoch
+        and (camera.exclusive or camera.connected < camera.epoch)
+    )
+
+
+def _next_epoch(camera: CameraState) -> int:
+    """Grows by one; begins with the object's version, above all epochs of its name before it.
+
+    An epoch grows only with a write, and each write makes the API server's version grow: so the
+    version is above every epoch that a deleted camera of the same name ever had.
+    """
+    return camera.epoch + 1 if camera.epoch else max(1, camera.version)
+
+
+def _captures(worker: str, workers: Mapping[str, WorkerState]) -> bool:
+    one = workers.get(worker)
+    return one is not None and one.captures
+
+
+def _cause(camera: CameraState, workers: Mapping[str, WorkerState]) -> str:
+    if camera.worker is None:
+        return Cause.NEW
+    worker = workers.get(camera.worker)
+    if worker is None or not worker.captures:
+        return Cause.WORKER_LOST
+    if worker.pool != camera.pool:
+        return Cause.POOL
+    return Cause.DRAIN if worker.life is Life.LEAVING else Cause.BUDGET
+
+
+def _no_room(camera: CameraState, budget: Budget, *, has_worker: bool) -> tuple[str, str]:
+    if not has_worker:
+        return Reason.NO_WORKER, f"pool {camera.pool!r} has no live worker"
+    if camera.weight > budget.weight:
+        text = (
+            f"its weight {camera.weight} is more than a worker of pool {camera.pool!r} may take "
+            f"({budget.weight})"
+        )
+    else:
+        text = f"no worker of pool {camera.pool!r} has room for weight {camera.weight}"
+    return Reason.CAPACITY_EXHAUSTED, text
+
+
+def _compare(
+    camera: CameraState,
+    assignment: Assignment | None,
+    said: tuple[str, str],
+    cause: str | None,
+    now: str,
+) -> Write | None:
+    """What must be written; None: it stands there already."""
+    fine = said[0] == Reason.ASSIGNED
+    assigned = _condition(camera, ASSIGNED, camera.assigned, said, now)
+    ready = None if fine else _condition(camera, READY, camera.ready, said, now)
+    current = assignment_of(camera)
+    if assignment == current and assigned == camera.assigned and ready in (None, camera.ready):
+        return None
+    changed = (assignment and assignment.worker) != (current and current.worker)
+    return Write(camera, assignment, assigned, ready, cause if changed else None)
+
+
+def _condition(
+    camera: CameraState, type_: str, there: Condition | None, said: tuple[str, str], now: str
+) -> Condition:
+    reason, message = said
+    status: Literal["True", "False"] = "True" if reason == Reason.ASSIGNED else "False"
+    seen = Condition(type=type_, status=status, reason=reason, message=message)
+    before = () if there is None else (there,)
+    (condition,) = merged(before, (seen,), generation=camera.generation, now=now)
+    return condition
+
+
+def _urgency(write: Write) -> tuple[int, int, str]:
+    """First what nobody captures and now will be, then handovers, then what is only said."""
+    assignment, camera = write.assignment, write.camera
+    if write.cause in (Cause.NEW, Cause.WORKER_LOST):
+        rank = 0
+    elif assignment is not None and assignment.previous != camera.previous:
+        rank = 1
+    else:
+        rank = 2 if write.cause else 3
+    return rank, -camera.weight, camera.name

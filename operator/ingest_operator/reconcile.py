@@ -1,0 +1,191 @@
+"""The one loop: observe, plan, apply the difference; wait until there is something to look at.
+
+Level-triggered and idempotent. A pass writes so much at most and looks again, so that a worker
+lost while thousands of Cameras come in does not wait for them. Only the leader runs it.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, Never
+
+import structlog
+
+from ingest_core.errors import ApiUnavailable
+from ingest_core.events import rfc3339
+from ingest_core.kube.events import Recorder
+from ingest_core.kube.lease import LeaseHolder
+from ingest_operator import autoscale
+from ingest_operator.cluster import Cluster
+from ingest_operator.metrics import OperatorMetrics
+from ingest_operator.notices import Notices
+from ingest_operator.placement import Budget, Rebalance
+from ingest_operator.plan import Cause, Plan, PoolRules, plan
+from ingest_operator.pools import Pools
+from ingest_operator.state import WorkerState
+from ingest_operator.workers import next_expiry, workers
+from ingest_operator.writer import Writer
+
+WRITES: Final = 500  # of cameras in a pass
+SETTLE_SECONDS: Final = 0.02  # in which what comes together is looked at together
+REST: Final = 1.0  # of a pass's planning time, before the next: at most half a core
+_MINUTE: Final = 60.0
+_RETRY_SECONDS: Final = 1.0
+_MARGIN_SECONDS: Final = 0.01  # past an expiry, so that it is over when it is looked at
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Reconciler:
+    """See the module.
+
+    Args:
+        cluster: The copy.
+        writer: The hand.
+        pools: Keeps what each pool is made of.
+        lease: Held while this process leads.
+        news: Set when there is something to look at.
+        recorder: Tells people.
+        metrics: Of the operator.
+        now: Monotonic seconds; the clock of the cluster's Leases.
+        clock: Unix seconds, for people.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        writer: Writer,
+        pools: Pools,
+        lease: LeaseHolder,
+        *,
+        news: asyncio.Event,
+        recorder: Recorder,
+        metrics: OperatorMetrics,
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster = cluster
+        self._writer = writer
+        self._pools = pools
+        self._lease = lease
+        self._notices = Notices(recorder)
+        self._metrics = metrics
+        self._now = now
+        self._clock = clock
+        self._news = news
+        self._moved: dict[str, deque[float]] = {}  # when rebalancing moved a camera, by pool
+
+    async def run(self) -> Never:
+        """Reconcile until cancelled, from when this process leads.
+
+        Raises:
+            LeaseLost: It leads no more.
+        """
+        await self._lease.held.wait()
+        log.info("leading")
+        self._metrics.leader.set(1)
+        rest = 0.0
+        while True:
+            self._news.clear()
+            try:
+                rest = REST * await self.reconcile()
+            except ApiUnavailable as error:
+                log.warning("reconcile_delayed", error=str(error), retry_seconds=_RETRY_SECONDS)
+                self._news.set()
+                rest = _RETRY_SECONDS
+            await asyncio.sleep(max(SETTLE_SECONDS, rest))
+            await self._something()
+
+    async def reconcile(self) -> float:
+        """One pass; gives the seconds that planning took. Raises as the writer."""
+        began = self._now()
+        self._metrics.pending.set(self._cluster.pending)
+        self._cluster.pending = 0
+        replicas = self._replicas()
+        alive = self._workers(replicas)
+        made = self._plan(alive)
+        planned = self._now() - began
+        self._metrics.planned(planned, len(made.writes))
+        self._notices.workers(alive, self._cluster)
+        await self._pools.objects(self._cluster, replicas, alive)
+        written = await self._writer.cameras(made.writes[:WRITES])
+        for write in written:
+            if write.cause is not None:
+                self._metrics.moves.labels(write.cause).inc()
+            if write.cause == Cause.REBALANCE:
+                self._moved.setdefault(write.camera.pool, deque()).append(self._now())
+        if len(made.writes) > WRITES:
+            self._news.set()
+        else:
+            await self._pools.statuses(self._cluster, replicas, alive, made.exhausted, self._time())
+            await self._pools.sweep(self._cluster, alive)
+            self._notices.exhausted(made.exhausted, self._cluster)
+        self._metrics.reconciled(self._now() - began)
+        return planned
+
+    def observe(self) -> tuple[Mapping[str, int], Mapping[str, WorkerState]]:
+        """How many workers each pool should have, and how those are that it has."""
+        replicas = self._replicas()
+        return replicas, self._workers(replicas)
+
+    def _plan(self, alive: Mapping[str, WorkerState]) -> Plan:
+        rules = {
+            name: PoolRules(
+                Budget(pool.spec.worker.weight_capacity, pool.spec.worker.max_cameras),
+                Rebalance(
+                    pool.spec.rebalance.skew_percent,
+                    self._moves_left(name, pool.spec.rebalance.max_moves_per_minute),
+                ),
+            )
+            for name, pool in self._cluster.pools.items()
+            if not pool.metadata.deletion_timestamp
+        }
+        return plan(self._cluster.cameras.values(), alive, rules, self._time())
+
+    def _replicas(self) -> dict[str, int]:
+        weights: dict[str, int] = dict.fromkeys(self._cluster.pools, 0)
+        for camera in self._cluster.cameras.values():
+            if camera.pool in weights and not camera.deleting:
+                weights[camera.pool] += camera.weight
+        return {
+            name: autoscale.replicas(pool, weights[name])
+            for name, pool in self._cluster.pools.items()
+            if not pool.metadata.deletion_timestamp
+        }
+
+    def _workers(self, replicas: Mapping[str, int]) -> Mapping[str, WorkerState]:
+        ending = frozenset(name for name, pod in self._cluster.pods.items() if pod.terminating)
+        return workers(self._cluster.leases, ending, replicas, self._now())
+
+    def _moves_left(self, pool: str, allowed: int) -> int:
+        moved = self._moved.setdefault(pool, deque())
+        while moved and moved[0] < self._now() - _MINUTE:
+            moved.popleft()
+        return max(0, allowed - len(moved))
+
+    async def _something(self) -> None:
+        """Wait for a change, for a worker to be lost, or for moves to be allowed again."""
+        alive = self._alive()
+        while alive == self._alive():
+            moments = [moved[0] + _MINUTE for moved in self._moved.values() if moved]
+            expiry = next_expiry(self._cluster.leases, self._now())
+            if expiry is not None:
+                moments.append(expiry)
+            timeout = min(moments) - self._now() + _MARGIN_SECONDS if moments else None
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._news.wait()
+            except TimeoutError:
+                if expiry is None or min(moments) < expiry:
+                    return
+            else:
+                return
+
+    def _alive(self) -> frozenset[str]:
+        now = self._now()
+        leases = self._cluster.leases
+        return frozenset(name for name, lease in leases.items() if lease.seen.alive(now))
+
+    def _time(self) -> str:
+        return rfc3339(self._clock())

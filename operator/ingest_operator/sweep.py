@@ -1,0 +1,135 @@
+"""Look at the whole cluster, now and then: what watches lost is found, and what is gone, swept.
+
+After a 410 kopf lists anew and never tells what was deleted meanwhile; and a watch can die in
+silence. A watch that did not tell what the API server lists is dead, and so ends the process:
+Kubernetes starts it again, with watches that live.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import structlog
+
+from ingest_core import names
+from ingest_core.errors import ApiNotFound, IngestError
+from ingest_core.kube.client import Api
+from ingest_core.kube.informer import PAGE, Page, version
+from ingest_core.kube.lease import LeaseHolder
+from ingest_core.kube.resources import CAMERAS, LEASES, PODS, POOLS, Resource
+from ingest_operator.cluster import Cluster, Kind
+from ingest_operator.state import Meta
+
+GRACE_SECONDS: Final = 10.0  # in which a watch must have told what a list shows
+SILENCE_SECONDS: Final = 45.0  # without any news of Leases, which the leader renews all the time
+OURS: Final = f"{names.LABEL_MANAGED_BY}={names.APP}"
+
+RESOURCES: Final[Mapping[Kind, Resource]] = {
+    Kind.CAMERA: CAMERAS,
+    Kind.POOL: POOLS,
+    Kind.LEASE: LEASES,
+    Kind.POD: PODS,
+}
+_SELECT: Final[Mapping[Kind, Mapping[str, str]]] = {
+    Kind.CAMERA: {},
+    Kind.POOL: {},
+    Kind.LEASE: {"labelSelector": OURS},
+    Kind.POD: {"labelSelector": OURS},
+}
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class WatchDead(IngestError):
+    """The API server lives, and a watch of it does not."""
+
+
+class _Headed(msgspec.Struct, frozen=True):
+    metadata: Meta
+
+
+class Sweeper:
+    """Lists what the watches should have told.
+
+    Args:
+        api: The server, and the namespace.
+        cluster: Takes over what is listed.
+        lease: The operator's own, of which the watch of Leases should tell all the time.
+    """
+
+    def __init__(self, api: Api, cluster: Cluster, lease: LeaseHolder) -> None:
+        self._api = api
+        self._cluster = cluster
+        self._lease = lease
+
+    async def begin(self) -> None:
+        """Read everything for the first time. Raises as `Api.call`."""
+        for kind in Kind:
+            await self._list(kind, take=True)
+
+    async def look(self) -> None:
+        """Read everything again.
+
+        Raises:
+            WatchDead: A watch did not tell of what is listed.
+            ApiRefused, ApiUnavailable: It cannot be listed now.
+        """
+        behind = {kind: await self._list(kind, take=False) for kind in Kind}
+        if any(behind.values()):
+            await asyncio.sleep(GRACE_SECONDS)
+        for kind, listed in behind.items():
+            still = [
+                name
+                for name, head in listed.items()
+                if self._is_behind(kind, head) and await self._exists(kind, name)
+            ]
+            if still:
+                raise WatchDead(f"the watch of {kind} did not tell of {', '.join(still[:3])}")
+
+    def demand_news(self, now: float) -> None:
+        """Is the watch of Leases silent, while the server answers?
+
+        Raises:
+            WatchDead: It is.
+        """
+        answers = now - self._lease.heard < SILENCE_SECONDS / 2
+        silent = now - self._cluster.lease_heard
+        if answers and silent > SILENCE_SECONDS:
+            raise WatchDead(f"the watch of Leases has told nothing for {silent:.0f} s")
+
+    async def _list(self, kind: Kind, *, take: bool) -> dict[str, Meta]:
+        """Sweep what is gone; gives what is newer than what is known, or takes it over."""
+        listed: set[str] = set()
+        newer: dict[str, Meta] = {}
+        query = {**_SELECT[kind], "limit": PAGE}
+        while True:
+            page = msgspec.json.decode(await self._api.get(RESOURCES[kind], **query), type=Page)
+            for raw in page.items:
+                head = msgspec.json.decode(raw, type=_Headed).metadata
+                listed.add(head.name)
+                if take:
+                    self._cluster.see(kind, msgspec.json.decode(raw))
+                elif self._is_behind(kind, head):
+                    newer[head.name] = head
+            if not page.metadata.continue_:
+                break
+            query["continue"] = page.metadata.continue_
+            await asyncio.sleep(0)  # 10,000 Cameras are 20 pages: others have their turn between
+        at = version(page.metadata.resource_version)
+        for name in [name for name in self._cluster.known(kind) if name not in listed]:
+            self._cluster.gone(kind, name, at)
+        return newer
+
+    async def _exists(self, kind: Kind, name: str) -> bool:
+        try:
+            await self._api.get(RESOURCES[kind], name)
+        except ApiNotFound:
+            return False
+        return True
+
+    def _is_behind(self, kind: Kind, head: Meta) -> bool:
+        known = self._cluster.head(kind, head.name)
+        if known is None:
+            return True
+        return version(known.resource_version) < version(head.resource_version)

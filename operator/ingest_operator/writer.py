@@ -1,0 +1,208 @@
+"""Write what a plan asks for: so many at once, each whole, each by itself.
+
+What is refused or unanswered is told and left: the next pass plans anew from what is. A write that
+was answered is taken over at once, so that the next plan does not wait for the watch to tell it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from ingest_core import names
+from ingest_core.errors import (
+    ApiConflict,
+    ApiInvalid,
+    ApiNotFound,
+    ApiRefused,
+    ApiUnavailable,
+    LeaseLost,
+)
+from ingest_core.kube.client import Api
+from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, Resource
+from ingest_operator.cluster import Cluster, Kind
+from ingest_operator.manifests import Manifest
+from ingest_operator.plan import Write
+from ingest_operator.state import CameraState
+
+AT_ONCE: Final = 32
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Writer:
+    """The operator's hand.
+
+    Args:
+        api: The server, and the namespace.
+        cluster: Takes the answers over.
+        holds: May this process act as the leader at this moment?
+        errors: By resource.
+    """
+
+    def __init__(
+        self, api: Api, cluster: Cluster, *, holds: Callable[[], bool], errors: Counter
+    ) -> None:
+        self._api = api
+        self._cluster = cluster
+        self._holds = holds
+        self._errors = errors
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def cameras(self, writes: Iterable[Write]) -> list[Write]:
+        """Write cameras; gives those that were written.
+
+        Raises:
+            ApiUnavailable: The server is away; what was not written is not.
+            LeaseLost: This process leads no more.
+        """
+        asked = list(writes)
+        done = await self._every(self._camera(write) for write in asked)
+        return [write for write, written in zip(asked, done, strict=True) if written]
+
+    async def pool_status(self, name: str, uid: str, status: object) -> bool:
+        """Write a pool's status. Raises as `cameras`."""
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": POOLS.kind,
+            "metadata": {"name": name, "uid": uid},
+            "status": status,
+        }
+        return await self._try(POOLS, Kind.POOL, name, lambda: self._status(POOLS, name, body))
+
+    async def scale(self, pool: str, replicas: int) -> bool:
+        """Write how many workers a pool should have. Raises as `cameras`."""
+        body = {"spec": {"replicas": replicas}}
+        return await self._try(
+            POOLS,
+            None,
+            pool,
+            lambda: self._api.merge(
+                POOLS, pool, body, manager=names.OPERATOR_MANAGER, subresource="scale"
+            ),
+        )
+
+    async def manifest(self, manifest: Manifest) -> bool:
+        """Apply an object of a pool's. Raises as `cameras`."""
+        name = manifest.name
+        return await self._try(
+            manifest.resource,
+            None,
+            name,
+            lambda: self._api.apply(
+                manifest.resource, name, manifest.body, manager=names.OPERATOR_MANAGER
+            ),
+        )
+
+    async def remove(self, resource: Resource, name: str) -> bool:
+        """Delete an object, if it is there. Raises as `cameras`."""
+
+        async def delete() -> None:
+            try:
+                await self._api.delete(resource, name)
+            except ApiNotFound:
+                return
+
+        return await self._try(resource, None, name, delete)
+
+    async def remove_lease(self, name: str, version: str) -> bool:
+        """Delete the Lease of a worker that is no more. Raises as `cameras`."""
+
+        async def delete() -> None:
+            await self._api.delete(LEASES, name, version=version)
+
+        return await self._try(LEASES, Kind.LEASE, name, delete)
+
+    async def _camera(self, write: Write) -> bool:
+        status: dict[str, object] = {"conditions": [write.assigned]}
+        if write.assignment is not None:
+            status["assignment"] = write.assignment
+        written = await self._camera_status(write.camera, status, names.OPERATOR_MANAGER)
+        if written and write.ready is not None:
+            # By a manager of its own: the operator's next apply must not take Ready away with it,
+            # and a worker that captures the camera takes it over by force.
+            ready = {"conditions": [write.ready]}
+            written = await self._camera_status(write.camera, ready, names.UNREADY_MANAGER)
+        return written
+
+    async def _camera_status(
+        self, camera: CameraState, status: Mapping[str, object], manager: str
+    ) -> bool:
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": CAMERAS.kind,
+            "metadata": {"name": camera.name, "uid": camera.uid},
+            "status": status,
+        }
+        return await self._try(
+            CAMERAS,
+            Kind.CAMERA,
+            camera.name,
+            lambda: self._status(CAMERAS, camera.name, body, manager),
+        )
+
+    async def _status(
+        self,
+        resource: Resource,
+        name: str,
+        body: object,
+        manager: str = names.OPERATOR_MANAGER,
+    ) -> bytes:
+        return await self._api.apply(resource, name, body, manager=manager, subresource="status")
+
+    async def _try(
+        self,
+        resource: Resource,
+        kind: Kind | None,
+        name: str,
+        ask: Callable[[], Awaitable[bytes | None]],
+    ) -> bool:
+        async with self._slots:
+            if not self._holds():
+                raise LeaseLost("this operator could not renew its Lease, so it leads no more")
+            try:
+                answer = await ask()
+            except ApiNotFound:
+                if kind is not None:
+                    self._forget(kind, name)
+                return False
+            except (ApiConflict, ApiInvalid) as error:
+                # Made anew under the same name, or written by another leader since: look again.
+                self._errors.labels(resource.plural).inc()
+                log.warning("write_refused", resource=resource.plural, name=name, error=str(error))
+                if kind is not None:
+                    await self._look(resource, kind, name)
+                return False
+            except ApiRefused as error:
+                self._errors.labels(resource.plural).inc()
+                log.warning("write_denied", resource=resource.plural, name=name, error=str(error))
+                return False
+            except ApiUnavailable:
+                self._errors.labels(resource.plural).inc()
+                raise
+        if kind is not None and answer:
+            self._cluster.see(kind, msgspec.json.decode(answer))
+        return True
+
+    async def _look(self, resource: Resource, kind: Kind, name: str) -> None:
+        """Read an object anew that is not what was believed."""
+        try:
+            self._cluster.see(kind, msgspec.json.decode(await self._api.get(resource, name)))
+        except ApiNotFound:
+            self._forget(kind, name)
+
+    def _forget(self, kind: Kind, name: str) -> None:
+        head = self._cluster.head(kind, name)
+        if head is not None:
+            self._cluster.gone(kind, name, int(head.resource_version or 0))
+
+    async def _every(self, asked: Iterable[Awaitable[bool]]) -> list[bool]:
+        """Await all; the first error that ends a pass is raised when all have ended."""
+        results: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results
