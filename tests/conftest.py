@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.cluster.plugin"]
+
 NO_SKIPS = "CAMERA_INGEST_NO_SKIPS"  # set by .ci/run: a suite that was skipped has failed
 
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=100)

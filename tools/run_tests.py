@@ -46,6 +46,7 @@ NEEDS = (
     Need("promtool", ("prometheus",)),
     Need("openssl", ("openssl",)),
     Need("curl", ("curl",)),
+    Need("etcd", ("etcd-server",)),
     Need(
         "GStreamer's RTSP server",
         (
@@ -96,11 +97,25 @@ def install() -> None:
             policy.unlink()
 
 
+def prepare_api_server(suites: list[Path]) -> None:
+    """Build kube-apiserver before the tests that need it, which would wait for it in silence."""
+    if any("tests.cluster" in file.read_text() for suite in suites for file in test_files(suite)):
+        build = [sys.executable, "-m", "tests.cluster.binaries"]
+        done = subprocess.run(build, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+        if done.returncode != 0:
+            print("So the tests on a real Kubernetes API server will be skipped.", flush=True)
+
+
+def test_files(suite: Path) -> list[Path]:
+    return [suite] if suite.is_file() else sorted(suite.rglob("test_*.py"))
+
+
 def main() -> int:
     install()
-    suites = [str(ROOT / "tests" / suite) for suite in sys.argv[1:]] or [str(ROOT / "tests")]
+    suites = [ROOT / "tests" / suite for suite in sys.argv[1:]] or [ROOT / "tests"]
+    prepare_api_server(suites)
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *suites], cwd=ROOT, check=False
+        [sys.executable, "-m", "pytest", *map(str, suites)], cwd=ROOT, check=False
     ).returncode
 
 

@@ -16,7 +16,7 @@ Replicas = Annotated[int, Meta(ge=0, le=1000)]
 
 
 class Autoscaling(Part, frozen=True):
-    """How the operator chooses `replicas`, by the weight of the pool's cameras."""
+    """How the operator chooses how many workers there are, in place of `replicas`."""
 
     max_replicas: Annotated[int, Meta(ge=1, le=1000)]
     min_replicas: Replicas = 1
@@ -60,7 +60,7 @@ class Rebalancing(Part, frozen=True):
 
 
 class PoolSpec(Part, frozen=True):
-    """What the user wants. With `autoscaling`, the operator writes `replicas` itself."""
+    """What the user wants; with `autoscaling`, `replicas` is not looked at."""
 
     replicas: Replicas = 1
     autoscaling: Autoscaling | None = None

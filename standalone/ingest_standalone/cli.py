@@ -170,6 +170,20 @@ def _add_cluster(commands: Any) -> None:
         )
         settings.add_arguments(parser, type_)
         parser.set_defaults(run=partial(_cluster, name, type_, checks))
+    rbac = commands.add_parser(
+        "rbac",
+        help="print the service accounts and Roles that operator and gateway need",
+        description="Print ServiceAccounts, Roles and RoleBindings, for kubectl apply -f -.",
+    )
+    rbac.add_argument("--namespace", required=True, help="where everything of this installation is")
+    rbac.set_defaults(run=_rbac)
+
+
+def _rbac(given: argparse.Namespace) -> int:
+    from ingest_standalone import rbac  # noqa: PLC0415 - see the module's docstring
+
+    print(rbac.manifests(given.namespace), end="")  # noqa: T201 - it is what was asked for
+    return 0
 
 
 def _cluster(

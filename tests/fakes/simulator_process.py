@@ -12,6 +12,7 @@ from ingest_simulator.camera import SimulatedCamera
 from ingest_simulator.control import CameraView, FramesView
 from ingest_simulator.faults import Fault
 from ingest_simulator.main import FirstLine
+from ingest_simulator.session import SessionRecord
 
 
 class SimulatorProcess:
@@ -34,6 +35,10 @@ class SimulatorProcess:
     async def frames(self, name: str) -> FramesView:
         answer = await self._call("GET", f"/cameras/{name}/frames")
         return msgspec.json.decode(answer, type=FramesView)
+
+    async def sessions(self, name: str) -> tuple[SessionRecord, ...]:
+        answer = await self._call("GET", f"/cameras/{name}/sessions")
+        return msgspec.json.decode(answer, type=tuple[SessionRecord, ...])
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         async with self._http.request(method, path, data=body) as response:
