@@ -35,13 +35,13 @@ check: $(READY) ## Format, lint, types, import contracts, dead code, generated d
 	$(BIN)/mypy core/ingest_core operator/ingest_operator worker/ingest_worker gateway/ingest_gateway standalone/ingest_standalone simulator/ingest_simulator tools bench tests
 	$(BIN)/lint-imports
 	$(BIN)/vulture
-	$(BIN)/python tools/reference.py --check
+	$(BIN)/python -m tools.reference --check
 
 bench: $(READY) ## Measure, as ratios in one run, and write docs/reference/benchmarks.md
 	@$(BIN)/python -m bench
 
 docs: $(READY) ## Write the generated pages of docs/reference anew
-	@$(BIN)/python tools/reference.py
+	@$(BIN)/python -m tools.reference
 
 lock: $(READY) ## Write constraints.txt from what is installed
 	@$(BIN)/pip freeze --exclude-editable --disable-pip-version-check > constraints.txt

@@ -18,8 +18,7 @@ from prometheus_client import CollectorRegistry
 from ingest_core import logs
 from ingest_core.events import CameraConnected, CameraDisconnected, Event, FrameIngested
 from ingest_core.model import CameraSpec, RtspSource, Source
-from ingest_worker import feed, process
-from ingest_worker import worker as worker_module
+from ingest_worker import captures, feed, process
 from ingest_worker.picture import Picture
 from ingest_worker.publish import publisher
 from ingest_worker.ring import Frame
@@ -97,7 +96,7 @@ async def main(redis_url: str | None) -> None:
     logs.configure("error", "console")
     watch = Watch()
     # The worker makes its feeds itself, and has no seam for this that a user would want.
-    worker_module.Feed = watched(watch)  # type: ignore[attr-defined] # see above
+    captures.Feed = watched(watch)  # type: ignore[attr-defined] # see above
     metrics = CollectorRegistry()
     registry = MemoryRegistry(WORKER)
     async with asyncio.TaskGroup() as tasks:

@@ -1,4 +1,4 @@
-"""Write docs/reference/{settings,metrics,events}.md from the code; `--check`: only compare.
+"""Write docs/reference/{settings,metrics,events,crds}.md from the code; `--check`: only compare.
 
 A page that nobody has to keep in step cannot fall out of it.
 """
@@ -18,6 +18,7 @@ from ingest_simulator.main import PASSWORD_VARIABLE as SIMULATOR_PASSWORD
 from ingest_standalone.cli import make_parser
 from ingest_standalone.probing import PASSWORD_VARIABLE as PROBE_PASSWORD
 from ingest_standalone.settings import StandaloneSettings
+from tools import crd_reference
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PASSWORDS = {"probe": PROBE_PASSWORD, "simulator": SIMULATOR_PASSWORD}
@@ -194,7 +195,12 @@ def _type(hint: object) -> str:
 
 def main() -> int:
     assert tuple(map(type, EXAMPLES)) == events.FACTS, "an event has no example"
-    pages = {"settings": settings_page(), "metrics": metrics_page(), "events": events_page()}
+    pages = {
+        "settings": settings_page(),
+        "metrics": metrics_page(),
+        "events": events_page(),
+        "crds": crd_reference.page(),
+    }
     stale = []
     for name, text in pages.items():
         path = PAGES / f"{name}.md"

@@ -20,6 +20,7 @@
     │   ├── ApiExpired         that version is no longer remembered: list anew (410)
     │   ├── ApiForbidden       RBAC, a quota or an admission webhook said no (403)
     │   └── ApiInvalid         the object breaks a rule (400, 422)
+    ├── Superseded             another worker has a later assignment of the camera
     ├── LeaseLost              another process holds the Lease that this one lived by
     ├── CannotListen           an address is taken, or is none of this machine's
     ├── WorkerFailed           a worker that was asked over the network did not answer
@@ -191,6 +192,10 @@ class ApiInvalid(ApiRefused):
     pass
 
 
+class Superseded(IngestError):
+    pass
+
+
 class LeaseLost(IngestError):
     pass
 
@@ -266,6 +271,7 @@ class Failure(StrEnum):
     DECODE_FAILED = "DecodeFailed"
     UNSUPPORTED_STREAM = "UnsupportedStream"
     CREDENTIALS_MISSING = "CredentialsMissing"
+    LEASE_EXPIRED = "LeaseExpired"  # so the session of an Exclusive camera had to end
     CRASHED = "Crashed"  # a bug of ours; the traceback is in the log
 
 

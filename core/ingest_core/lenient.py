@@ -18,9 +18,12 @@ def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
         msgspec.DecodeError: It is none even so.
     """
     try:
-        return msgspec.json.decode(raw, type=type_)
-    except msgspec.ValidationError:
-        return convert(msgspec.json.decode(raw), type_)
+        try:
+            return msgspec.json.decode(raw, type=type_)
+        except msgspec.ValidationError:
+            return convert(msgspec.json.decode(raw), type_)
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("it is not UTF-8") from None
 
 
 def convert(raw: Any, type_: type[T]) -> T:
@@ -42,6 +45,8 @@ def _known(value: Any, info: msgspec.inspect.Type) -> Any:
         case msgspec.inspect.StructType() if isinstance(value, dict):
             types = {field.encode_name: field.type for field in info.fields}
             return {key: _known(one, types[key]) for key, one in value.items() if key in types}
+        case msgspec.inspect.DictType() if isinstance(value, dict):
+            return {key: _known(one, info.value_type) for key, one in value.items()}
         case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType() if isinstance(value, list):
             return [_known(one, info.item_type) for one in value]
     return value

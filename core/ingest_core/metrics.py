@@ -95,6 +95,18 @@ RENDER_SECONDS: Final = Metric(
 WORKER_SESSIONS: Final = Metric(
     f"{PREFIX}worker_sessions", "gauge", "Threads of RTSP sessions, those that hang included."
 )
+WORKER_LEASE_HELD: Final = Metric(
+    f"{PREFIX}worker_lease_held", "gauge", "1 while this worker's Lease holds, else 0."
+)
+WORKER_LEASE_AGE: Final = Metric(
+    f"{PREFIX}worker_lease_age_seconds", "gauge", "Time since the last renewal that counts."
+)
+REPORTS: Final = Metric(
+    f"{PREFIX}reports_total",
+    "counter",
+    "Reports on cameras to the registry, by result: written, superseded, refused, unavailable.",
+    ("result",),
+)
 EVENTS_PUBLISHED: Final = Metric(
     f"{PREFIX}events_published_total", "counter", "Events that Redis took.", ("type",)
 )
@@ -116,6 +128,13 @@ HTTP_SECONDS: Final = Metric(
     "Time to answer, by route template.",
     ("method", "route", "status"),
     _FAST,
+)
+WORKER_REQUESTS: Final = Metric(
+    f"{PREFIX}gateway_worker_requests_total",
+    "counter",
+    "What a gateway asked of workers, by result: answered, moved (421), unreachable, silent, busy "
+    "(not asked), cut (broke after its answer had begun).",
+    ("result",),
 )
 KUBE_REQUESTS: Final = Metric(
     f"{PREFIX}kube_requests_total",

@@ -42,6 +42,7 @@ API_VERSION: Final = "camera-ingest.io/v1alpha1"
 OPERATOR_MANAGER: Final = "camera-ingest-operator"  # field managers, one per writer of a status
 UNREADY_MANAGER: Final = "camera-ingest-operator-unready"  # of Ready, while nobody captures it
 WORKER_MANAGER: Final = "camera-ingest-worker"
+RELEASE_MANAGER: Final = "camera-ingest-worker-release"  # of stream.releasedEpoch alone
 GATEWAY_MANAGER: Final = "camera-ingest-gateway"
 
 OPERATOR_LEASE: Final = "camera-ingest-operator"

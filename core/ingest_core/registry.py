@@ -53,7 +53,24 @@ class WorkerRegistry(CameraReader, Protocol):
         """Write what this worker sees; a camera that is gone meanwhile is no error.
 
         Raises:
+            Superseded: A worker with a later assignment has written already.
             RegistryUnavailable: It could not be written.
+            ApiRefused: It must not be written.
+        """
+
+    async def release(self, camera: Camera) -> None:
+        """Write that this worker, the previous one of an assignment, has let go of the camera.
+
+        Raises:
+            RegistryUnavailable: It could not be written.
+            ApiRefused: It must not be written.
+        """
+
+    async def refresh(self) -> None:
+        """Make sure that `cameras` is what is assigned now, or was after the call.
+
+        Raises:
+            RegistryUnavailable: It could not be read.
         """
 
 

@@ -27,9 +27,11 @@ class Handlers:
         workers: Workers,
         exposition: CollectorRegistry,
         ready: Callable[[], bool],
+        unready: str,
     ) -> None:
         self._registry = registry
         self._ready = ready
+        self._unready = unready
         self._workers = workers
         self._exposition = exposition
         self._cameras = Cameras(registry, workers)
@@ -85,9 +87,7 @@ class Handlers:
             return web.Response(text="ok\n")
         return problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "the worker has not begun with its cameras yet"
-            if self._registry.synced
-            else "the cameras have not been read yet",
+            self._unready if self._registry.synced else "the cameras have not been read yet",
             instance=request.path,
             headers={hdrs.RETRY_AFTER: str(RETRY_AFTER)},
         )
@@ -103,6 +103,7 @@ def make_app(
     *,
     ready: Callable[[], bool],
     local: bool,
+    unready: str = "the worker has not begun with its cameras yet",
 ) -> web.Application:
     """The application, ready for `ingest_core.http.serve`.
 
@@ -112,10 +113,11 @@ def make_app(
         exposition: What `/metrics` shows; the time of every call is registered in it.
         ready: Have the workers begun with their cameras?
         local: Nobody but this machine can reach it (`Listen.local`).
+        unready: What is the matter while they are not ready.
     """
     seconds = HTTP_SECONDS.histogram(exposition)
     app = web.Application(middlewares=[observed(seconds), problems, guard(local=local)])
-    handlers = Handlers(registry, workers, exposition, ready).by_name()
+    handlers = Handlers(registry, workers, exposition, ready, unready).by_name()
     for call in CALLS:
         handler = handlers[call.handler]
         if call.method == hdrs.METH_GET:

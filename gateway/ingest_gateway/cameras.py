@@ -7,7 +7,13 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from ingest_core import manifest
-from ingest_core.errors import InvalidManifest, Problem, UnknownCamera
+from ingest_core.errors import (
+    CameraChanged,
+    InvalidManifest,
+    Problem,
+    RegistryUnavailable,
+    UnknownCamera,
+)
 from ingest_core.http import JSON, json_response, read_json
 from ingest_core.model import Camera
 from ingest_core.objects import object_name
@@ -20,6 +26,7 @@ from ingest_gateway.workers import Workers
 MAX_BODY: Final = 64 * 1024
 MERGE_PATCH: Final = "application/merge-patch+json"
 PAGE: Final = 500
+PATCH_TRIES: Final = 3
 _SHOWN: Final = 63
 
 
@@ -57,13 +64,13 @@ class Cameras:
         self.named(request)  # before the body: an unknown camera is a 404 whatever is sent
         patch = await read_json(request, dict[str, Any], MAX_BODY, (MERGE_PATCH, JSON))
         async with self._patching:
-            camera = self.named(request)
-            body = manifest.parse(merge(said(camera), patch), CameraBody)
-            if body.id != camera.id:
-                raise InvalidManifest(Problem("id", body.id, "is immutable"))
-            want = wanted(body, camera.name)
-            demand_anew(camera.spec, want)
-            changed = await self._registry.replace(camera.name, want.spec, want.secret or None)
+            for _ in range(PATCH_TRIES - 1):
+                try:
+                    changed = await self._patched(self.named(request), patch)
+                except CameraChanged:  # by kubectl, or another gateway: on top of that, then
+                    continue
+                return await self._answer(changed)
+            changed = await self._patched(self.named(request), patch)
         return await self._answer(changed)
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -75,12 +82,23 @@ class Cameras:
 
         Raises:
             UnknownCamera: There is none; an id that no camera can have is one of these.
+            RegistryUnavailable: It is not known yet which there are.
         """
         camera_id = request.match_info["id"]
         camera = self._registry.by_id(camera_id)
+        if camera is None and not self._registry.synced:
+            raise RegistryUnavailable("the cameras have not been read yet")
         if camera is None:
             raise UnknownCamera(camera_id[:_SHOWN])
         return camera
+
+    async def _patched(self, camera: Camera, patch: dict[str, Any]) -> Camera:
+        body = manifest.parse(merge(said(camera), patch), CameraBody)
+        if body.id != camera.id:
+            raise InvalidManifest(Problem("id", body.id, "is immutable"))
+        want = wanted(body, camera.name)
+        demand_anew(camera.spec, want)
+        return await self._registry.replace(camera.name, want.spec, want.secret or None)
 
     async def _answer(
         self, camera: Camera, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None

@@ -1,5 +1,6 @@
 """JSON merge patch (RFC 7396). Pure."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ingest_core.errors import InvalidManifest, Problem
@@ -25,3 +26,16 @@ def merge(target: object, patch: object, depth: int = MAX_DEPTH) -> Any:
         else:
             merged[key] = merge(merged.get(key), value, depth - 1)
     return merged
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch that makes one mapping the other; neither holds a null."""
+    patch: dict[str, Any] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        there = before.get(key)
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            if within := difference(there, value):
+                patch[key] = within
+        elif key not in before or value != there:
+            patch[key] = value
+    return patch

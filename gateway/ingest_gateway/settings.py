@@ -23,6 +23,15 @@ class GatewaySettings(LogSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=1, le=300, description="Time in which a worker must begin to answer."),
     ] = 10
+    drain_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=300,
+            description="Time for which it serves on after SIGTERM, not ready any more, until "
+            "nobody sends to it.",
+        ),
+    ] = 5
     kubeconfig: Kubeconfig = None
     namespace: Namespace = None
 

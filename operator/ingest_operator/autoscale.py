@@ -4,7 +4,6 @@ Without autoscaling what `spec.replicas` says, to which HPA and KEDA may write t
 it, so many that their cameras use at most the target of what they may take, and the spare ones.
 """
 
-import math
 from typing import Final
 
 from ingest_core.pool import CameraPool
@@ -12,18 +11,21 @@ from ingest_core.pool import CameraPool
 PERCENT: Final = 100
 
 
-def replicas(pool: CameraPool, weight: int) -> int:
+def replicas(pool: CameraPool, weight: int, cameras: int) -> int:
     """Workers that a pool should have.
 
     Args:
         pool: As its user wants it.
         weight: Of all of its cameras.
+        cameras: How many it has.
     """
     scaling = pool.spec.autoscaling
     if scaling is None:
         return pool.spec.replicas
-    each = pool.spec.worker.weight_capacity * scaling.target_utilization_percent / PERCENT
-    needed = math.ceil(weight / each) + pool.spec.spare_workers
+    worker, target = pool.spec.worker, scaling.target_utilization_percent
+    by_weight = -(-weight * PERCENT // (worker.weight_capacity * target))  # rounded up
+    by_count = -(-cameras * PERCENT // (worker.max_cameras * target))
+    needed = max(by_weight, by_count) + pool.spec.spare_workers
     return max(scaling.min_replicas, min(scaling.max_replicas, needed))
 
 

@@ -44,7 +44,7 @@ class Cluster:
 
     Args:
         changed: Called when something changed that a plan could depend on.
-        now: Monotonic seconds.
+        now: Seconds of the clock by which Leases are timed.
     """
 
     def __init__(
@@ -62,7 +62,12 @@ class Cluster:
         self.leases: Final[Mapping[str, WorkerLease]] = self._leases
         self.pods: Final[Mapping[str, Pod]] = self._pods
         self.pending = 0  # objects that changed since the last pass began
-        self.lease_heard = now()  # when the watch of Leases last told anything
+        self._lease_heard = now()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since a Lease was last seen to change: there is always one that does."""
+        return self._now() - self._lease_heard
 
     def head(self, kind: Kind, name: str) -> Meta | None:
         """Name, uid and version of what is known."""
@@ -135,7 +140,7 @@ class Cluster:
                 )
 
     def _take_lease(self, name: str, lease: Lease) -> bool:
-        self.lease_heard = self._now()
+        self._lease_heard = self._now()
         pool = (lease.metadata.labels or {}).get(names.LABEL_POOL)
         if pool is None:
             return False  # the operator's own

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from typing import Final
 
 import kopf
 import structlog
@@ -11,10 +12,11 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from ingest_core import names
 from ingest_core.http import parse_listen, serve
 from ingest_core.kube import access as kube_access
-from ingest_core.kube.called import counted
+from ingest_core.kube.called import both, counted
 from ingest_core.kube.client import Api
 from ingest_core.kube.events import Recorder
 from ingest_core.kube.lease import LeaseHolder
+from ingest_core.signals import stop_of_signals
 from ingest_operator import handlers
 from ingest_operator.cluster import Cluster
 from ingest_operator.metrics import OperatorMetrics
@@ -22,9 +24,12 @@ from ingest_operator.pools import Pools
 from ingest_operator.probes import Probes, make_app
 from ingest_operator.reconcile import Reconciler
 from ingest_operator.settings import OperatorSettings
+from ingest_operator.sight import SightedClock
 from ingest_operator.sweep import Sweeper
 from ingest_operator.watchdog import Watchdog
 from ingest_operator.writer import Writer
+
+_ANSWER_SECONDS: Final = 0.7  # beyond the time between two renewals of the leader's own Lease
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -42,8 +47,9 @@ async def run(settings: OperatorSettings) -> None:
     ProcessCollector(registry=exposition)
     PlatformCollector(registry=exposition)
     identity = settings.identity or f"{socket.gethostname()}_{time.time_ns() // 1_000_000}"
-    async with Api(access, settings.namespace, counted(exposition)) as api:
-        program = Program(settings, api, identity, exposition)
+    clock = SightedClock(settings.lease_renew_seconds + _ANSWER_SECONDS)
+    async with Api(access, settings.namespace, both(counted(exposition), clock.called)) as api:
+        program = Program(settings, api, identity, clock=clock, exposition=exposition)
         await program.run()
 
 
@@ -51,13 +57,19 @@ class Program:
     """The parts, wired. Kopf takes the signals; when it ends, everything does."""
 
     def __init__(
-        self, settings: OperatorSettings, api: Api, identity: str, exposition: CollectorRegistry
+        self,
+        settings: OperatorSettings,
+        api: Api,
+        identity: str,
+        *,
+        clock: SightedClock,
+        exposition: CollectorRegistry,
     ) -> None:
         self._settings = settings
         self._api = api
         self._exposition = exposition
         self._news = asyncio.Event()
-        self._cluster = Cluster(self._news.set)
+        self._cluster = Cluster(self._news.set, clock)
         self._lease = LeaseHolder(
             api,
             names.OPERATOR_LEASE,
@@ -89,10 +101,10 @@ class Program:
             news=self._news,
             recorder=self._recorder,
             metrics=self._metrics,
+            sighted=clock,
         )
         self._watchdog = Watchdog(
-            Sweeper(api, self._cluster, self._lease),
-            self._lease,
+            Sweeper(api, self._cluster),
             every=settings.resync_seconds,
             swept=self._resynced,
         )
@@ -116,31 +128,42 @@ class Program:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
+            # All before kopf's: it takes every task that comes after for one of its own.
             parts = [
                 tasks.create_task(self._watchdog.run(), name="watchdog"),
                 tasks.create_task(self._recorder.run(), name="recorder"),
-                tasks.create_task(self._lead(), name="reconcile"),
+                tasks.create_task(self._stand(), name="lease"),
+                tasks.create_task(self._reconciler.run(), name="reconciler"),
             ]
-            eyes = tasks.create_task(self._watch(), name="kopf")
-            await asyncio.wait([eyes])
-            for part in parts:
+            ready = asyncio.Event()
+            eyes = tasks.create_task(self._watch(ready), name="kopf")
+            await _first(eyes, ready)
+            stop = stop_of_signals()  # in the place of kopf's, which ends in five seconds
+            await _first(eyes, stop)
+            for part in (*parts, eyes):
                 part.cancel()
 
-    async def _lead(self) -> None:
+    async def _stand(self) -> None:
         """Candidate only once everything was read: a leader that is blind would take it away."""
         await self._watchdog.begun.wait()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._lease.run(), name="lease")
-            tasks.create_task(self._reconciler.run(), name="reconciler")
+        await self._lease.run()
 
-    async def _watch(self) -> None:
+    async def _watch(self, ready: asyncio.Event) -> None:
         await kopf.operator(
             registry=handlers.registered(self._cluster, self._api.access),
             settings=handlers.settings(),
             namespaces=[self._api.namespace],
             standalone=True,
+            ready_flag=ready,
         )
 
     def _resynced(self) -> None:
         self._pools.forget()
         self._news.set()
+
+
+async def _first(task: asyncio.Task[None], event: asyncio.Event) -> None:
+    """Wait until the task has ended, or the event is set."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

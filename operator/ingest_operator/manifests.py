@@ -218,7 +218,7 @@ class _Maker:
             "image": worker.image or settings.worker_image,
             "imagePullPolicy": worker.image_pull_policy or settings.worker_image_pull_policy,
             "args": ["worker"],
-            "env": [*self._environment(), *worker.env],
+            "env": self._environment(),
             **({"envFrom": list(worker.env_from)} if worker.env_from else {}),
             "ports": [
                 {"name": names.HTTP_PORT, "containerPort": names.WORKER_PORT, "protocol": "TCP"}
@@ -255,7 +255,7 @@ class _Maker:
             "LOG_LEVEL": self.settings.worker_log_level,
         }
         fields = {"WORKER": "metadata.name", "NAMESPACE": "metadata.namespace"}
-        return [
+        ours: list[dict[str, Any]] = [
             *(
                 {
                     "name": f"{names.ENV_PREFIX}{name}",
@@ -266,6 +266,9 @@ class _Maker:
             *({"name": f"{names.ENV_PREFIX}{name}", "value": text} for name, text in plain.items()),
             *self._redis(),
         ]
+        theirs = self.pool.spec.worker.env
+        by_name = {one["name"]: one for one in [*ours, *theirs]}  # the user's in the place of ours
+        return list(by_name.values())
 
     def _redis(self) -> Iterable[dict[str, Any]]:
         reference = self.pool.spec.worker.redis_url_secret_ref

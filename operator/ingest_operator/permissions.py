@@ -27,14 +27,12 @@ GRANTED: Final = (  # held to be passed on, never used
 )
 
 RULES: Final = (
-    Rule(api_groups=(API_GROUP,), resources=("cameras",), verbs=("get", "list", "watch")),
-    Rule(api_groups=(API_GROUP,), resources=("camerapools",), verbs=("list", "watch")),
+    Rule(api_groups=(API_GROUP,), resources=("cameras", "camerapools"), verbs=("list", "watch")),
     Rule(
         api_groups=(API_GROUP,),
         resources=("cameras/status", "camerapools/status"),
         verbs=("patch",),
     ),
-    Rule(api_groups=(API_GROUP,), resources=("camerapools/scale",), verbs=("patch",)),
     Rule(
         api_groups=("coordination.k8s.io",),
         resources=("leases",),

@@ -2,9 +2,9 @@
 
 Sticky: a camera that still fits where it is stays. What must be placed goes to the least loaded
 worker that has room: first what nobody captures, then what a leaving worker still does, each
-heaviest first (longest processing time first, Graham 1969). Nothing goes beyond a budget; what
-finds no room stays where it is, if somebody captures it there or will again. One worker lost moves
-only its own cameras.
+heaviest first (longest processing time first, Graham 1969). Nothing goes beyond a budget, in
+whichever order the moves are written; what finds no room stays where it is, if somebody captures it
+there or will again. One worker lost moves only its own cameras.
 """
 
 import heapq
@@ -42,24 +42,44 @@ class Placement:
 
 @dataclass(slots=True)
 class _Load:
+    """What a worker will have, and what is still to leave it: its room is free only after that."""
+
     weight: int = 0
     cameras: int = 0
+    leaving_weight: int = 0
+    leaving_cameras: int = 0
+
+    @property
+    def taken(self) -> tuple[int, int]:
+        """Weight and cameras, until what leaves has left."""
+        return self.weight + self.leaving_weight, self.cameras + self.leaving_cameras
 
     def fits(self, camera: CameraState, budget: Budget) -> bool:
-        within = self.weight + camera.weight <= budget.weight
-        return within and self.cameras < budget.cameras
+        weight, cameras = self.taken
+        return weight + camera.weight <= budget.weight and cameras < budget.cameras
+
+    def over(self, budget: Budget) -> bool:
+        return self.weight > budget.weight or self.cameras > budget.cameras
 
     def add(self, camera: CameraState) -> None:
         self.weight += camera.weight
         self.cameras += 1
 
-    def take(self, camera: CameraState) -> None:
+    def leave(self, camera: CameraState) -> None:
+        self.leaving_weight += camera.weight
+        self.leaving_cameras += 1
+
+    def give(self, camera: CameraState) -> None:
         self.weight -= camera.weight
         self.cameras -= 1
+        self.leave(camera)
 
 
 def place(
-    cameras: Iterable[CameraState], workers: Mapping[str, WorkerState], budget: Budget
+    cameras: Iterable[CameraState],
+    workers: Mapping[str, WorkerState],
+    budget: Budget,
+    foreign: Iterable[CameraState] = (),
 ) -> Placement:
     """Place the cameras of one pool.
 
@@ -67,41 +87,49 @@ def place(
         cameras: Every camera that names the pool.
         workers: Every worker that is known, of this pool and of others, by name.
         budget: Of each worker of this pool.
+        foreign: Cameras that name another pool by now, and have a worker of this one still.
     """
-    loads = {
-        name: _Load()
-        for name, worker in sorted(workers.items(), key=lambda item: item[1].ordinal)
-        if worker.life is Life.OPEN
-    }
+    loads = _open(workers)
+    for camera in foreign:
+        if camera.worker in loads:
+            loads[camera.worker].leave(camera)
+    queue = _queue(cameras, workers, loads, budget)
+    moves = _assign(queue, loads, budget)
+    waiting: set[str] = set()
+    unplaced: set[str] = set()
+    for camera in queue:
+        home = loads.get(camera.worker or "")
+        if camera.name in moves or (home is not None and not home.over(budget)):
+            continue
+        if home is not None:  # still too much there, and nobody has room
+            home.give(camera)
+        stays = home is not None or _may_stay(camera, workers)
+        (waiting if stays else unplaced).add(camera.name)
+    return Placement(moves, frozenset(unplaced), frozenset(waiting))
+
+
+def _queue(
+    cameras: Iterable[CameraState],
+    workers: Mapping[str, WorkerState],
+    loads: Mapping[str, _Load],
+    budget: Budget,
+) -> list[CameraState]:
+    """Count what stays where it is; gives what may have to go elsewhere, the most urgent first."""
     homeless: list[CameraState] = []
     leaving: list[CameraState] = []
     at_home: dict[str, list[CameraState]] = {name: [] for name in loads}
     for camera in cameras:
         if camera.worker is not None and camera.worker in loads:
             at_home[camera.worker].append(camera)
+            loads[camera.worker].add(camera)
         elif _captured(camera, workers):
             leaving.append(camera)
         else:
             homeless.append(camera)
     for name, there in at_home.items():
-        leaving += _keep(loads[name], there, budget)
-    moves: dict[str, str] = {}
-    unplaced: set[str] = set()
-    waiting: set[str] = set()
-    free = [
-        (load.weight, load.cameras, number, name)
-        for number, (name, load) in enumerate(loads.items())
-    ]
-    heapq.heapify(free)
-    for camera in (*_heaviest_first(homeless), *_heaviest_first(leaving)):
-        target = _least_loaded(free, loads, camera, budget)
-        if target is not None:
-            moves[camera.name] = target
-        elif _may_stay(camera, workers):
-            waiting.add(camera.name)
-        else:
-            unplaced.add(camera.name)
-    return Placement(moves, frozenset(unplaced), frozenset(waiting))
+        if loads[name].over(budget):
+            leaving += there
+    return [*_heaviest_first(homeless), *_heaviest_first(leaving)]
 
 
 def _captured(camera: CameraState, workers: Mapping[str, WorkerState]) -> bool:
@@ -115,19 +143,29 @@ def _may_stay(camera: CameraState, workers: Mapping[str, WorkerState]) -> bool:
     return worker is not None and worker.life is not Life.GONE and worker.pool == camera.pool
 
 
-def _keep(load: _Load, there: list[CameraState], budget: Budget) -> list[CameraState]:
-    """Count what a worker has; gives what is too much: the heaviest, so as to move the fewest."""
-    for camera in there:
-        load.add(camera)
-    if load.weight <= budget.weight and load.cameras <= budget.cameras:
-        return []
-    over = []
-    for camera in _heaviest_first(there):
-        if load.weight <= budget.weight and load.cameras <= budget.cameras:
-            break
-        load.take(camera)
-        over.append(camera)
-    return over
+def _open(workers: Mapping[str, WorkerState]) -> dict[str, _Load]:
+    """The workers that take cameras, by name: the lowest ordinal first."""
+    by_number = sorted(workers.values(), key=lambda one: (one.ordinal, one.name))
+    return {one.name: _Load() for one in by_number if one.life is Life.OPEN}
+
+
+def _assign(
+    queue: Iterable[CameraState], loads: Mapping[str, _Load], budget: Budget
+) -> dict[str, str]:
+    """Give each camera of a queue to whoever has room, in its order."""
+    moves: dict[str, str] = {}
+    free = [(*load.taken, number, name) for number, (name, load) in enumerate(loads.items())]
+    heapq.heapify(free)
+    for camera in queue:
+        home = loads.get(camera.worker or "")
+        if home is not None and not home.over(budget):
+            continue  # heavier ones went: so the fewest
+        target = _least_loaded(free, loads, camera, budget)
+        if target is not None:
+            moves[camera.name] = target
+            if home is not None:
+                home.give(camera)
+    return moves
 
 
 def _heaviest_first(cameras: Iterable[CameraState]) -> list[CameraState]:
@@ -144,13 +182,13 @@ def _least_loaded(
     while free:
         _, _, number, name = free[0]
         load = loads[name]
-        if load.cameras >= budget.cameras:
+        if load.taken[1] >= budget.cameras:
             heapq.heappop(free)  # full for every camera
             continue
         if not load.fits(camera, budget):
             return None
         load.add(camera)
-        heapq.heapreplace(free, (load.weight, load.cameras, number, name))
+        heapq.heapreplace(free, (*load.taken, number, name))
         return name
     return None
 
@@ -190,7 +228,7 @@ def rebalance(
     for found in there.values():
         found.sort(key=lambda camera: (camera.weight, not camera.exclusive, camera.name))
     while len(moves) < rule.moves and len(loads) > 1:
-        by_load = sorted(loads, key=lambda name: (loads[name].weight, workers[name].ordinal))
+        by_load = sorted(loads, key=lambda name: (loads[name].weight, workers[name].ordinal, name))
         least, most = by_load[0], by_load[-1]
         gap = loads[most].weight - loads[least].weight
         if gap * PERCENT <= rule.skew_percent * budget.weight:
@@ -204,7 +242,7 @@ def rebalance(
             break
         camera = fitting[-1]
         there[most].remove(camera)
-        loads[most].take(camera)
+        loads[most].give(camera)
         loads[least].add(camera)
         moves[camera.name] = least
     return moves

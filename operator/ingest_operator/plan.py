@@ -53,7 +53,7 @@ class Write:
         camera: As it was planned for.
         assignment: Whole.
         assigned: The condition Assigned.
-        ready: The condition Ready, where nobody captures it and so nobody else says that; else None.
+        ready: The condition Ready, where nobody captures it, so that no worker says it; else None.
         cause: Why it gets another worker; None: it does not.
     """
 
@@ -71,7 +71,8 @@ class Plan:
     Attributes:
         writes: Of cameras.
         rebalancing: Moves among them that only even loads out, by pool.
-        exhausted: Cameras without room, by pool.
+        exhausted: Cameras without room, by pool; none where no worker lives, which is no matter of
+            room.
     """
 
     writes: tuple[Write, ...]
@@ -94,25 +95,30 @@ def plan(
         now: RFC 3339, for people.
     """
     by_pool: dict[str, list[CameraState]] = defaultdict(list)
+    foreign: dict[str, list[CameraState]] = defaultdict(list)
     for camera in cameras:
         if not camera.deleting:
             by_pool[camera.pool].append(camera)
+            worker = workers.get(camera.worker or "")
+            if worker is not None and worker.pool != camera.pool:
+                foreign[worker.pool].append(camera)
     writes: list[Write] = []
     rebalancing: dict[str, int] = {}
     exhausted: dict[str, int] = {}
     for pool, members in sorted(by_pool.items()):
         rules = pools.get(pool)
         if rules is None:
-            writes += _orphaned(members, pool, now)
+            writes += _orphaned(members, pool, workers, now)
             continue
         own = {name: one for name, one in workers.items() if one.pool == pool}
-        placement = place(members, _seen_from(pool, workers), rules.budget)
+        placement = place(members, _seen_from(pool, workers), rules.budget, foreign[pool])
         evened: Mapping[str, str] = {}
-        if not placement.moves and not placement.unplaced and not placement.waiting:
+        settled = not (placement.moves or placement.unplaced or placement.waiting or foreign[pool])
+        if settled:
             evened = rebalance(members, own, rules.budget, rules.rebalance)
         rebalancing[pool] = len(evened)
-        exhausted[pool] = len(placement.unplaced) + len(placement.waiting)
         has_worker = any(one.life is Life.OPEN for one in own.values())
+        exhausted[pool] = len(placement.unplaced) + len(placement.waiting) if has_worker else 0
         decided = _Decided(placement, evened, workers, rules.budget, has_worker, now)
         writes += filter(None, map(decided.write, members))
     writes.sort(key=_urgency)
@@ -129,13 +135,13 @@ def _seen_from(pool: str, workers: Mapping[str, WorkerState]) -> Mapping[str, Wo
     }
 
 
-def _orphaned(members: Iterable[CameraState], pool: str, now: str) -> Iterable[Write]:
+def _orphaned(
+    members: Iterable[CameraState], pool: str, workers: Mapping[str, WorkerState], now: str
+) -> Iterable[Write]:
     """A pool that is not there takes its cameras' assignments with it."""
+    said = Reason.POOL_NOT_FOUND, f"there is no CameraPool {pool!r} in this namespace"
     for camera in members:
-        text = f"there is no CameraPool {pool!r} in this namespace"
-        write = _compare(
-            camera, _taken_away(camera, now), (Reason.POOL_NOT_FOUND, text), Cause.POOL, now
-        )
+        write = _compare(camera, _taken_away(camera, workers, now), said, Cause.POOL, now)
         if write is not None:
             yield write
 
@@ -161,7 +167,8 @@ class _Decided:
             return _compare(camera, assignment, (Reason.ASSIGNED, ""), cause, self.now)
         if camera.name in self.placement.unplaced:
             why = _no_room(camera, self.budget, has_worker=self.has_worker)
-            return _compare(camera, _taken_away(camera, self.now), why, Cause.UNPLACED, self.now)
+            nobodys = _taken_away(camera, self.workers, self.now)
+            return _compare(camera, nobodys, why, Cause.UNPLACED, self.now)
         said = (Reason.ASSIGNED, "")
         worker = self.workers.get(camera.worker or "")
         if worker is not None and not worker.captures:
@@ -173,16 +180,28 @@ def _given(
     camera: CameraState, target: str, workers: Mapping[str, WorkerState], now: str
 ) -> Assignment:
     """Camera → worker. What is captured is handed over; what is not is only given."""
-    holder = camera.previous if _handing_over(camera, workers) else camera.worker
-    previous = holder if holder and holder != target and _captures(holder, workers) else None
+    holder = _holder(camera, workers)
+    previous = holder if holder != target else None
     return Assignment(worker=target, previous=previous, epoch=_next_epoch(camera), time=now)
 
 
-def _taken_away(camera: CameraState, now: str) -> Assignment | None:
-    """Nobody's. An assignment that once was stays, without a worker, so that its epoch holds."""
+def _taken_away(
+    camera: CameraState, workers: Mapping[str, WorkerState], now: str
+) -> Assignment | None:
+    """Nobody's. An assignment that once was stays, without a worker, so that its epoch holds.
+
+    Who captures an Exclusive camera is to say that it let go: somebody else may get it soon.
+    """
     if camera.worker is None:
-        return assignment_of(camera)
-    return Assignment(epoch=_next_epoch(camera), time=now)
+        return _settled(camera, workers)
+    previous = _holder(camera, workers) if camera.exclusive else None
+    return Assignment(previous=previous, epoch=_next_epoch(camera), time=now)
+
+
+def _holder(camera: CameraState, workers: Mapping[str, WorkerState]) -> str | None:
+    """Who captures it, as far as is known; None: nobody who lives."""
+    holder = camera.previous if _handing_over(camera, workers) else camera.worker
+    return holder if holder is not None and _captures(holder, workers) else None
 
 
 def _settled(camera: CameraState, workers: Mapping[str, WorkerState]) -> Assignment | None:

@@ -68,7 +68,8 @@ def _missing_spare(pool: CameraPool, cameras: Sequence[CameraState], open_: int)
     weight = sum(one.weight for one in cameras)
     by_weight = -(-weight // pool.spec.worker.weight_capacity)
     by_count = -(-len(cameras) // pool.spec.worker.max_cameras)
-    return max(0, max(by_weight, by_count) + pool.spec.spare_workers - open_)
+    spare = pool.spec.spare_workers
+    return max(0, min(spare, max(by_weight, by_count) + spare - open_))
 
 
 def _ready(open_: int, wanted: int) -> Condition:

@@ -52,13 +52,13 @@ class Pools:
 
         Raises:
             ApiUnavailable: The server is away.
-            LeaseLost: This process leads no more.
+            NotLeading: This process could not renew its Lease in time.
         """
         members = _by_pool(cluster)
         for name, wanted in replicas.items():
-            pool = cluster.pools[name]
-            if pool.spec.autoscaling is not None and pool.spec.replicas != wanted:
-                await self._writer.scale(name, wanted)
+            pool = cluster.pools.get(name)
+            if pool is None:  # deleted while others were written
+                continue
             secrets = {secret for camera in members[name] for secret in camera.secrets}
             running = autoscale.kept(wanted, _busy(members[name], workers, name))
             await self._objects(pool, running, secrets)
@@ -71,17 +71,15 @@ class Pools:
         made = manifests(pool, self._settings, running, secrets)
         wanted = {(one.resource.plural, one.name) for one in made}
         if applied is None:
-            applied = self._applied[name] = {}
-            stale = await self._there(name) - wanted
-        else:
-            stale = applied.keys() - wanted
+            applied = self._applied[name] = {key: {} for key in await self._there(name)}
         for manifest in made:
             key = manifest.resource.plural, manifest.name
             if applied.get(key) != manifest.body and await self._writer.manifest(manifest):
                 applied[key] = manifest.body
-        for plural, one in sorted(stale, reverse=True):  # a Role after its RoleBinding is gone
-            await self._writer.remove(_GRANTS[plural], one)
-            applied.pop((plural, one), None)
+        for key in sorted(applied.keys() - wanted):  # a RoleBinding before its Role
+            plural, one = key
+            if await self._writer.remove(_GRANTS[plural], one):
+                del applied[key]
 
     async def _there(self, pool: str) -> set[Key]:
         """The Roles and RoleBindings of a pool: what it grants must not outlive its reason."""
@@ -111,7 +109,9 @@ class Pools:
             pods[owner] += 1
             ready[owner] += pod.ready
         for name, wanted in replicas.items():
-            pool = cluster.pools[name]
+            pool = cluster.pools.get(name)
+            if pool is None:
+                continue
             facts = PoolFacts(
                 cameras=members[name],
                 workers=[one for one in workers.values() if one.pool == name],

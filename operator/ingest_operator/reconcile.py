@@ -6,7 +6,7 @@ lost while thousands of Cameras come in does not wait for them. Only the leader 
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Final, Never
 
@@ -25,7 +25,7 @@ from ingest_operator.plan import Cause, Plan, PoolRules, plan
 from ingest_operator.pools import Pools
 from ingest_operator.state import WorkerState
 from ingest_operator.workers import next_expiry, workers
-from ingest_operator.writer import Writer
+from ingest_operator.writer import NotLeading, Writer
 
 WRITES: Final = 500  # of cameras in a pass
 SETTLE_SECONDS: Final = 0.02  # in which what comes together is looked at together
@@ -48,7 +48,8 @@ class Reconciler:
         news: Set when there is something to look at.
         recorder: Tells people.
         metrics: Of the operator.
-        now: Monotonic seconds; the clock of the cluster's Leases.
+        sighted: The clock of the cluster's Leases: see `sight`.
+        now: Monotonic seconds.
         clock: Unix seconds, for people.
     """
 
@@ -62,6 +63,7 @@ class Reconciler:
         news: asyncio.Event,
         recorder: Recorder,
         metrics: OperatorMetrics,
+        sighted: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -71,17 +73,15 @@ class Reconciler:
         self._lease = lease
         self._notices = Notices(recorder)
         self._metrics = metrics
+        self._sighted = sighted
         self._now = now
         self._clock = clock
         self._news = news
         self._moved: dict[str, deque[float]] = {}  # when rebalancing moved a camera, by pool
+        self._looked_at: frozenset[str] = frozenset()  # workers that lived when it was planned
 
     async def run(self) -> Never:
-        """Reconcile until cancelled, from when this process leads.
-
-        Raises:
-            LeaseLost: It leads no more.
-        """
+        """Reconcile until cancelled, while this process leads; whether it does, its Lease says."""
         await self._lease.held.wait()
         log.info("leading")
         self._metrics.leader.set(1)
@@ -90,7 +90,7 @@ class Reconciler:
             self._news.clear()
             try:
                 rest = REST * await self.reconcile()
-            except ApiUnavailable as error:
+            except (ApiUnavailable, NotLeading) as error:
                 log.warning("reconcile_delayed", error=str(error), retry_seconds=_RETRY_SECONDS)
                 self._news.set()
                 rest = _RETRY_SECONDS
@@ -104,6 +104,7 @@ class Reconciler:
         self._cluster.pending = 0
         replicas = self._replicas()
         alive = self._workers(replicas)
+        self._looked_at = frozenset(name for name, one in alive.items() if one.captures)
         made = self._plan(alive)
         planned = self._now() - began
         self._metrics.planned(planned, len(made.writes))
@@ -125,7 +126,7 @@ class Reconciler:
         return planned
 
     def observe(self) -> tuple[Mapping[str, int], Mapping[str, WorkerState]]:
-        """How many workers each pool should have, and how those are that it has."""
+        """How many workers each pool should have, and how those are that it has; any thread."""
         replicas = self._replicas()
         return replicas, self._workers(replicas)
 
@@ -141,22 +142,27 @@ class Reconciler:
             for name, pool in self._cluster.pools.items()
             if not pool.metadata.deletion_timestamp
         }
+        for pool in self._moved.keys() - rules.keys():
+            del self._moved[pool]
         return plan(self._cluster.cameras.values(), alive, rules, self._time())
 
     def _replicas(self) -> dict[str, int]:
-        weights: dict[str, int] = dict.fromkeys(self._cluster.pools, 0)
-        for camera in self._cluster.cameras.values():
-            if camera.pool in weights and not camera.deleting:
+        weights: Counter[str] = Counter()
+        cameras: Counter[str] = Counter()
+        for camera in tuple(self._cluster.cameras.values()):
+            if not camera.deleting:
                 weights[camera.pool] += camera.weight
+                cameras[camera.pool] += 1
         return {
-            name: autoscale.replicas(pool, weights[name])
-            for name, pool in self._cluster.pools.items()
+            name: autoscale.replicas(pool, weights[name], cameras[name])
+            for name, pool in tuple(self._cluster.pools.items())
             if not pool.metadata.deletion_timestamp
         }
 
     def _workers(self, replicas: Mapping[str, int]) -> Mapping[str, WorkerState]:
-        ending = frozenset(name for name, pod in self._cluster.pods.items() if pod.terminating)
-        return workers(self._cluster.leases, ending, replicas, self._now())
+        pods, leases = tuple(self._cluster.pods.items()), dict(self._cluster.leases)
+        ending = frozenset(name for name, pod in pods if pod.terminating)
+        return workers(leases, ending, replicas, self._sighted())
 
     def _moves_left(self, pool: str, allowed: int) -> int:
         moved = self._moved.setdefault(pool, deque())
@@ -165,25 +171,28 @@ class Reconciler:
         return max(0, allowed - len(moved))
 
     async def _something(self) -> None:
-        """Wait for a change, for a worker to be lost, or for moves to be allowed again."""
-        alive = self._alive()
-        while alive == self._alive():
-            moments = [moved[0] + _MINUTE for moved in self._moved.values() if moved]
-            expiry = next_expiry(self._cluster.leases, self._now())
-            if expiry is not None:
-                moments.append(expiry)
-            timeout = min(moments) - self._now() + _MARGIN_SECONDS if moments else None
+        """Wait for a change, for a worker to be lost, or for moves to be allowed again.
+
+        A worker that was lost since the pass began, while it was applied, counts.
+        """
+        while self._looked_at == self._alive():
+            allowed = [moved[0] + _MINUTE - self._now() for moved in self._moved.values() if moved]
+            expiry = next_expiry(self._cluster.leases, self._sighted())
+            lost = [] if expiry is None else [expiry - self._sighted()]
+            timeout = min((*allowed, *lost), default=None)
+            if timeout is not None:
+                timeout = max(0.0, timeout) + _MARGIN_SECONDS
             try:
                 async with asyncio.timeout(timeout):
                     await self._news.wait()
             except TimeoutError:
-                if expiry is None or min(moments) < expiry:
+                if any(seconds <= (timeout or 0) for seconds in allowed):
                     return
             else:
                 return
 
     def _alive(self) -> frozenset[str]:
-        now = self._now()
+        now = self._sighted()
         leases = self._cluster.leases
         return frozenset(name for name, lease in leases.items() if lease.seen.alive(now))
 

@@ -13,10 +13,9 @@ import msgspec
 import structlog
 
 from ingest_core import names
-from ingest_core.errors import ApiNotFound, IngestError
+from ingest_core.errors import IngestError
 from ingest_core.kube.client import Api
 from ingest_core.kube.informer import PAGE, Page, version
-from ingest_core.kube.lease import LeaseHolder
 from ingest_core.kube.resources import CAMERAS, LEASES, PODS, POOLS, Resource
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.state import Meta
@@ -55,13 +54,11 @@ class Sweeper:
     Args:
         api: The server, and the namespace.
         cluster: Takes over what is listed.
-        lease: The operator's own, of which the watch of Leases should tell all the time.
     """
 
-    def __init__(self, api: Api, cluster: Cluster, lease: LeaseHolder) -> None:
+    def __init__(self, api: Api, cluster: Cluster) -> None:
         self._api = api
         self._cluster = cluster
-        self._lease = lease
 
     async def begin(self) -> None:
         """Read everything for the first time. Raises as `Api.call`."""
@@ -87,15 +84,14 @@ class Sweeper:
             if still:
                 raise WatchDead(f"the watch of {kind} did not tell of {', '.join(still[:3])}")
 
-    def demand_news(self, now: float) -> None:
+    def demand_news(self) -> None:
         """Is the watch of Leases silent, while the server answers?
 
         Raises:
             WatchDead: It is.
         """
-        answers = now - self._lease.heard < SILENCE_SECONDS / 2
-        silent = now - self._cluster.lease_heard
-        if answers and silent > SILENCE_SECONDS:
+        silent = self._cluster.silence
+        if silent > SILENCE_SECONDS:
             raise WatchDead(f"the watch of Leases has told nothing for {silent:.0f} s")
 
     async def _list(self, kind: Kind, *, take: bool) -> dict[str, Meta]:
@@ -122,11 +118,8 @@ class Sweeper:
         return newer
 
     async def _exists(self, kind: Kind, name: str) -> bool:
-        try:
-            await self._api.get(RESOURCES[kind], name)
-        except ApiNotFound:
-            return False
-        return True
+        page = await self._api.get(RESOURCES[kind], fieldSelector=f"metadata.name={name}")
+        return bool(msgspec.json.decode(page, type=Page).items)
 
     def _is_behind(self, kind: Kind, head: Meta) -> bool:
         known = self._cluster.head(kind, head.name)

@@ -11,7 +11,6 @@ from typing import Final, Never
 import structlog
 
 from ingest_core.errors import ApiRefused, ApiUnavailable
-from ingest_core.kube.lease import LeaseHolder
 from ingest_operator.sweep import Sweeper
 
 TICK_SECONDS: Final = 5.0
@@ -25,7 +24,6 @@ class Watchdog:
 
     Args:
         sweeper: Looks.
-        lease: Says whether the server answers.
         every: Seconds between two whole looks.
         swept: Called after each.
         now: Monotonic seconds.
@@ -34,14 +32,12 @@ class Watchdog:
     def __init__(
         self,
         sweeper: Sweeper,
-        lease: LeaseHolder,
         *,
         every: float,
         swept: Callable[[], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sweeper = sweeper
-        self._lease = lease
         self._every = every
         self._swept = swept
         self._now = now
@@ -57,7 +53,7 @@ class Watchdog:
         swept = self._now()
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._sweeper.demand_news(self._now())
+            self._sweeper.demand_news()
             if self._now() - swept < self._every:
                 continue
             try:

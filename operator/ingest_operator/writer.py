@@ -19,9 +19,10 @@ from ingest_core.errors import (
     ApiNotFound,
     ApiRefused,
     ApiUnavailable,
-    LeaseLost,
+    IngestError,
 )
 from ingest_core.kube.client import Api
+from ingest_core.kube.informer import Page
 from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, Resource
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
@@ -31,6 +32,10 @@ from ingest_operator.state import CameraState
 AT_ONCE: Final = 32
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class NotLeading(IngestError):
+    """Nothing may be written: for all that this process knows, another one leads."""
 
 
 class Writer:
@@ -57,7 +62,7 @@ class Writer:
 
         Raises:
             ApiUnavailable: The server is away; what was not written is not.
-            LeaseLost: This process leads no more.
+            NotLeading: This process could not renew its Lease in time.
         """
         asked = list(writes)
         done = await self._every(self._camera(write) for write in asked)
@@ -72,18 +77,6 @@ class Writer:
             "status": status,
         }
         return await self._try(POOLS, Kind.POOL, name, lambda: self._status(POOLS, name, body))
-
-    async def scale(self, pool: str, replicas: int) -> bool:
-        """Write how many workers a pool should have. Raises as `cameras`."""
-        body = {"spec": {"replicas": replicas}}
-        return await self._try(
-            POOLS,
-            None,
-            pool,
-            lambda: self._api.merge(
-                POOLS, pool, body, manager=names.OPERATOR_MANAGER, subresource="scale"
-            ),
-        )
 
     async def manifest(self, manifest: Manifest) -> bool:
         """Apply an object of a pool's. Raises as `cameras`."""
@@ -162,7 +155,7 @@ class Writer:
     ) -> bool:
         async with self._slots:
             if not self._holds():
-                raise LeaseLost("this operator could not renew its Lease, so it leads no more")
+                raise NotLeading
             try:
                 answer = await ask()
             except ApiNotFound:
@@ -188,10 +181,12 @@ class Writer:
         return True
 
     async def _look(self, resource: Resource, kind: Kind, name: str) -> None:
-        """Read an object anew that is not what was believed."""
-        try:
-            self._cluster.see(kind, msgspec.json.decode(await self._api.get(resource, name)))
-        except ApiNotFound:
+        """Read an object anew that is not what was believed; by a list: `get` is not allowed."""
+        page = await self._api.get(resource, fieldSelector=f"metadata.name={name}")
+        items = msgspec.json.decode(page, type=Page).items
+        for item in items:
+            self._cluster.see(kind, msgspec.json.decode(item))
+        if not items:
             self._forget(kind, name)
 
     def _forget(self, kind: Kind, name: str) -> None:

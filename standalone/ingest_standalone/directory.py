@@ -177,6 +177,12 @@ class DirectoryRegistry:
         if self._roll.report(camera, stream, conditions, rfc3339(self._now())):
             self._changes.tell({camera.name})
 
+    async def release(self, camera: Camera) -> None:
+        """Nothing: there is one worker, and it keeps every camera."""
+
+    async def refresh(self) -> None:
+        """Nothing: what is assigned is what is here."""
+
     # What a gateway needs
 
     async def create(self, name: str, spec: CameraSpec, secret: Mapping[str, str]) -> Camera:

@@ -14,7 +14,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from ingest_core.errors import FrameUnavailable, NotCaptured
-from ingest_core.events import Event
 from ingest_core.http import Listen, parse_listen, serve
 from ingest_core.live import Live
 from ingest_core.model import Camera
@@ -22,17 +21,14 @@ from ingest_core.signals import stop_of_signals
 from ingest_gateway.app import make_app
 from ingest_standalone.directory import DirectoryRegistry
 from ingest_standalone.embedded_redis import EmbeddedRedis
-from ingest_standalone.settings import NO_REDIS, StandaloneSettings
+from ingest_standalone.settings import StandaloneSettings
 from ingest_worker import process
-from ingest_worker.publish import publisher
-from ingest_worker.publisher import Publisher
-from ingest_worker.redis_url import parse
+from ingest_worker.outlet import outlet, publishing
 from ingest_worker.worker import Worker
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 WORKER = "standalone"
-_DRAIN_SECONDS = 2.0
 
 
 class LocalWorkers:
@@ -87,36 +83,26 @@ async def running(
     PlatformCollector(registry=metrics)
     async with (
         DirectoryRegistry(Path(settings.cameras), WORKER, exposition=metrics) as registry,
-        _publisher(settings.redis_url, metrics) as events,
-        asyncio.TaskGroup() as tasks,
+        _redis(settings.redis_url) as redis_url,
     ):
-        watching = tasks.create_task(registry.run(), name="registry")
-        publishing = tasks.create_task(events.run(), name="publisher") if events else None
-        worker = Worker(
-            WORKER,
-            registry,
-            settings,
-            offer=events.offer if events else _nowhere,
-            metrics=metrics,
-            tasks=tasks,
-        )
-        try:
-            worker.start()
-            app = make_app(
-                registry,
-                LocalWorkers(worker),
-                metrics,
-                ready=lambda: worker.ready,
-                local=listen.local,
-            )
-            async with serve(app, listen, otherwise=otherwise) as addresses:
-                yield Running(addresses, registry, worker)
-        finally:
-            await worker.stop()
-            if events and publishing:
-                await events.drain(_DRAIN_SECONDS)
-                publishing.cancel()
-            watching.cancel()
+        events = outlet(redis_url, metrics)
+        async with asyncio.TaskGroup() as tasks, publishing(events, tasks) as offer:
+            watching = tasks.create_task(registry.run(), name="registry")
+            worker = Worker(WORKER, registry, settings, offer=offer, metrics=metrics, tasks=tasks)
+            try:
+                worker.start()
+                app = make_app(
+                    registry,
+                    LocalWorkers(worker),
+                    metrics,
+                    ready=lambda: worker.ready,
+                    local=listen.local,
+                )
+                async with serve(app, listen, otherwise=otherwise) as addresses:
+                    yield Running(addresses, registry, worker)
+            finally:
+                await worker.stop()
+                watching.cancel()
 
 
 async def run(settings: StandaloneSettings) -> None:
@@ -134,26 +120,11 @@ async def run(settings: StandaloneSettings) -> None:
 
 
 @asynccontextmanager
-async def _publisher(
-    redis_url: str | None, metrics: CollectorRegistry
-) -> AsyncIterator[Publisher | None]:
-    if redis_url == NO_REDIS:
-        yield None
-    elif redis_url is not None:
-        yield publisher(redis_url, registry=metrics, server=_server(redis_url))
-    else:
-        async with EmbeddedRedis() as embedded:
-            log.info("redis_embedded", url=embedded)
-            yield publisher(embedded, registry=metrics, server=_server(embedded))
-
-
-def _server(url: str) -> str:
-    """Which Redis a URL names, without the login. Raises InvalidRedisUrl."""
-    target = parse(url)
-    hosts = ",".join(str(Listen(host, port)) for host, port in target.addresses)
-    service = f"/{target.service}" if target.service else ""
-    return target.path or f"{hosts}{service}/{target.database}"
-
-
-def _nowhere(_: Event) -> None:
-    """Take an event that nobody wants."""
+async def _redis(given: str | None) -> AsyncIterator[str]:
+    """The URL of the Redis that is given, or of one of our own while the block lasts."""
+    if given is not None:
+        yield given
+        return
+    async with EmbeddedRedis() as embedded:
+        log.info("redis_embedded", url=embedded)
+        yield embedded

@@ -8,9 +8,8 @@ from msgspec import Meta
 from ingest_core.http import parse_listen
 from ingest_core.logs import LogFormat
 from ingest_worker import redis_url
+from ingest_worker.redis_url import NO_REDIS
 from ingest_worker.settings import WorkerSettings
-
-NO_REDIS: Final = "none"
 
 
 class StandaloneSettings(WorkerSettings, frozen=True, kw_only=True):

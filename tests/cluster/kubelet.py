@@ -161,7 +161,7 @@ class Kubelet(threading.Thread):
         if "deletionTimestamp" in told["metadata"] or pod.ending is not None:
             self._end(pod, told)
         elif owner is None:
-            self._delete(pod)
+            self._evict(pod)
         elif not pod.program.alive:
             if not pod.held:
                 pod.program.start()
@@ -182,7 +182,7 @@ class Kubelet(threading.Thread):
                 self._admin.delete(self._path(pod.name), {"gracePeriodSeconds": 0})
             del self.pods[pod.name]
 
-    def _delete(self, pod: PlayedPod) -> None:
+    def _evict(self, pod: PlayedPod) -> None:
         with contextlib.suppress(Refused):
             self._admin.delete(self._path(pod.name))
 
@@ -281,7 +281,7 @@ class Kubelet(threading.Thread):
         old = [pod for pod in own if pod.template != template]
         settled = all(pod.ready and pod.ending is None for pod in own)
         if old and settled and len(own) == owner["spec"]["replicas"]:
-            self._delete(max(old, key=lambda pod: int(pod.name.rpartition("-")[2])))
+            self._evict(max(old, key=lambda pod: int(pod.name.rpartition("-")[2])))
 
     def _collect(self) -> None:
         """Delete what names an owner of ours that is no more."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -116,6 +117,17 @@ class World:
         async with self.http.get(url, params=query) as answer:
             return answer.status, await answer.read(), dict(answer.headers)
 
+    async def ready(self, url: str, seconds: float = 30) -> None:
+        """Wait until a gateway or an operator says that it is ready."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with self.http.get(f"{url}/readyz") as answer:
+                    if answer.status == HTTPStatus.OK:
+                        return
+            assert time.monotonic() < deadline, self.said()
+            await asyncio.sleep(TURN_SECONDS)
+
     def path(self, plural: str, name: str = "") -> str:
         path = f"/apis/{API}/namespaces/{self.namespace}/{plural}"
         return f"{path}/{name}" if name else path
@@ -181,6 +193,8 @@ async def world(
                     await asyncio.to_thread(made.add_operator, *options)
                 for _ in range(gateways):
                     await asyncio.to_thread(made.add_gateway)
+                for place in (*made.urls, *made.probes):
+                    await made.ready(place)
                 yield made
         finally:
             if kubelet.is_alive():

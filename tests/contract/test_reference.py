@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tools import reference
+from tools import crd_reference, reference
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from tools import reference
         ("settings", reference.settings_page),
         ("metrics", reference.metrics_page),
         ("events", reference.events_page),
+        ("crds", crd_reference.page),
     ],
 )
 def test_a_generated_page_is_what_the_code_makes(page: str, made: Callable[[], str]) -> None:

@@ -1,7 +1,12 @@
-"""What holds for every registry, whatever it is made of: the directory, and the one in memory."""
+"""What holds for every registry, whatever it is made of: directory, API server, memory.
+
+Where an operator assigns and a worker reports over a network, that is seen a moment later: the
+tests wait for what must come, and look at what must not come after it would have.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +27,7 @@ from ingest_core.model import (
 )
 from ingest_core.registry import CameraRegistry, WorkerRegistry
 from ingest_standalone.directory import DirectoryRegistry
+from tests.fakes.cluster_registry import cluster_registry
 from tests.fakes.memory_registry import MemoryRegistry
 
 RTSP = CameraSpec(source=Source(rtsp=RtspSource(url="rtsp://10.0.0.7/x")))
@@ -33,19 +39,55 @@ class Registry(WorkerRegistry, CameraRegistry, Protocol):
     """Both sides of the seam."""
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(params=["directory", "memory", "kubernetes"])
 async def registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Registry]:
     if request.param == "memory":
         yield MemoryRegistry(worker="standalone")
-        return
-    async with DirectoryRegistry(tmp_path) as opened:
-        yield opened
+    elif request.param == "directory":
+        async with DirectoryRegistry(tmp_path) as directory:
+            yield directory
+    else:
+        server = request.getfixturevalue("api_server")
+        namespace = request.getfixturevalue("namespace")
+        async with cluster_registry(server, namespace, tmp_path) as cluster:
+            yield cluster
+
+
+async def seen(registry: Registry, name: str, holds: Callable[[Camera], bool]) -> Camera:
+    """The camera, as soon as something holds of it."""
+    async with asyncio.timeout(5), registry.changes() as changes:
+        async for _ in changes:
+            if name in registry.cameras and holds(registry.cameras[name]):
+                break
+    return registry.cameras[name]
+
+
+async def created(
+    registry: Registry, name: str, spec: CameraSpec, secret: dict[str, str] | None = None
+) -> Camera:
+    """A camera that is there and has a worker: nobody has anything to do with it any more."""
+    await registry.create(name, spec, secret or {})
+    return await seen(registry, name, lambda camera: camera.status.assignment is not None)
+
+
+async def told(changes: AsyncIterator[AbstractSet[str]], names: set[str]) -> None:
+    """These names come, doubled or not, and no other."""
+    left = set(names)
+    async with asyncio.timeout(5):
+        while left:
+            news = await anext(changes)
+            assert news <= names
+            left -= news
 
 
 def login_of(camera: Camera) -> str:
     assert camera.spec.source.rtsp is not None
     assert camera.spec.source.rtsp.credentials_secret_ref is not None
     return camera.spec.source.rtsp.credentials_secret_ref.name
+
+
+def by_type(camera: Camera) -> dict[str, Condition]:
+    return {one.type: one for one in camera.status.conditions}
 
 
 def connected(status: Any, reason: str) -> Condition:
@@ -61,9 +103,10 @@ async def test_a_registry_that_is_empty_is_synced_and_has_nothing(registry: Regi
 async def test_a_created_camera_is_there_by_name_and_by_id_and_is_assigned(
     registry: Registry,
 ) -> None:
-    camera = await registry.create("cam-001-x", replace(RTSP, camera_id="cam_001"), {})
-    assert registry.cameras["cam-001-x"] == registry.by_id("cam_001") == camera
+    made = await registry.create("cam-001-x", replace(RTSP, camera_id="cam_001"), {})
+    assert registry.cameras["cam-001-x"] == registry.by_id("cam_001") == made
     assert registry.by_id("cam-001-x") is None
+    camera = await seen(registry, "cam-001-x", lambda one: one.status.assignment is not None)
     assert camera.status.assignment is not None
     assert camera.status.assignment.worker == "standalone"
     assert camera.epoch >= 1
@@ -119,7 +162,7 @@ async def test_a_spec_that_breaks_a_rule_is_refused(registry: Registry) -> None:
 
 
 async def test_another_spec_is_another_generation_of_the_same_camera(registry: Registry) -> None:
-    before = await registry.create("lobby", RTSP, {})
+    before = await created(registry, "lobby", RTSP)
     after = await registry.replace("lobby", replace(RTSP, weight=7), None)
     assert (after.spec.weight, after.metadata.generation) == (7, 2)
     assert (after.metadata.uid, after.epoch) == (before.metadata.uid, before.epoch)
@@ -192,9 +235,9 @@ async def test_what_is_not_there_is_unknown(registry: Registry) -> None:
 async def test_a_camera_made_again_is_another_one_with_a_greater_epoch(
     registry: Registry,
 ) -> None:
-    first = await registry.create("lobby", RTSP, {})
+    first = await created(registry, "lobby", RTSP)
     await registry.delete("lobby")
-    second = await registry.create("lobby", RTSP, {})
+    second = await created(registry, "lobby", RTSP)
     assert second.epoch > first.epoch
     assert second.metadata.uid != first.metadata.uid
 
@@ -202,14 +245,14 @@ async def test_a_camera_made_again_is_another_one_with_a_greater_epoch(
 async def test_changes_begin_with_every_name_and_then_tell_what_to_look_at(
     registry: Registry,
 ) -> None:
-    await registry.create("lobby", RTSP, {})
+    await created(registry, "lobby", RTSP)
     async with registry.changes() as changes:
         assert await anext(changes) == {"lobby"}
-        await registry.create("door", PUSH, {})
-        assert await anext(changes) == {"door"}
+        await created(registry, "door", PUSH)
+        await told(changes, {"door"})
         await registry.replace("lobby", replace(RTSP, weight=7), None)
         await registry.delete("door")
-        assert await anext(changes) == {"lobby", "door"}
+        await told(changes, {"lobby", "door"})
 
 
 async def test_changes_of_an_empty_registry_begin_with_no_name(registry: Registry) -> None:
@@ -221,17 +264,18 @@ async def test_every_reader_is_told(registry: Registry) -> None:
     async with registry.changes() as one, registry.changes() as other:
         await anext(one), await anext(other)
         await registry.create("lobby", RTSP, {})
-        assert await anext(one) == await anext(other) == {"lobby"}
+        await told(one, {"lobby"})
+        await told(other, {"lobby"})
 
 
 async def test_a_report_is_seen_by_everyone_and_leaves_the_assignment(registry: Registry) -> None:
-    camera = await registry.create("lobby", RTSP, {})
+    camera = await created(registry, "lobby", RTSP)
     stream = Stream(worker="standalone", epoch=camera.epoch, codec="h264", sessions=1)
     async with registry.changes() as changes:
         await anext(changes)
         await registry.report(camera, stream, (connected("True", "Connected"),))
-        assert await anext(changes) == {"lobby"}
-    status = registry.cameras["lobby"].status
+        await told(changes, {"lobby"})
+    status = (await seen(registry, "lobby", lambda one: one.status.stream is not None)).status
     assert (status.stream, status.assignment) == (stream, camera.status.assignment)
     assert status.observed_generation == 1
     assert registry.cameras["lobby"].metadata.generation == 1
@@ -240,14 +284,16 @@ async def test_a_report_is_seen_by_everyone_and_leaves_the_assignment(registry: 
 async def test_conditions_merge_by_type_and_are_as_old_as_their_status(
     registry: Registry,
 ) -> None:
-    camera = await registry.create("lobby", RTSP, {})
+    camera = await created(registry, "lobby", RTSP)
+    stream = Stream(worker="standalone", epoch=camera.epoch)
     ready = Condition(type=READY, status="True", reason="Connected")
-    await registry.report(camera, Stream(), (connected("False", "Connecting"), ready))
-    before = {one.type: one for one in registry.cameras["lobby"].status.conditions}
-    await registry.report(camera, Stream(), (connected("False", "Unreachable"),))
-    after = {one.type: one for one in registry.cameras["lobby"].status.conditions}
+    await registry.report(camera, stream, (connected("False", "Connecting"), ready))
+    before = by_type(await seen(registry, "lobby", lambda one: CONNECTED in by_type(one)))
+    await registry.report(camera, stream, (connected("False", "Unreachable"),))
+    after = by_type(
+        await seen(registry, "lobby", lambda one: by_type(one)[CONNECTED].reason == "Unreachable")
+    )
     assert after[READY] == before[READY]
-    assert after[CONNECTED].reason == "Unreachable"
     assert after[CONNECTED].last_transition_time == before[CONNECTED].last_transition_time
     assert after[CONNECTED].last_transition_time != ""
     assert after[CONNECTED].observed_generation == 1
@@ -256,18 +302,21 @@ async def test_conditions_merge_by_type_and_are_as_old_as_their_status(
 async def test_a_report_on_a_camera_that_is_gone_or_another_is_no_error(
     registry: Registry,
 ) -> None:
-    first = await registry.create("lobby", RTSP, {})
+    first = await created(registry, "lobby", RTSP)
+    stream = Stream(worker="standalone", epoch=first.epoch, sessions=1)
     await registry.delete("lobby")
-    await registry.report(first, Stream(sessions=1), ())
-    second = await registry.create("lobby", RTSP, {})
-    await registry.report(first, Stream(sessions=1), ())
+    await registry.report(first, stream, ())
+    second = await created(registry, "lobby", RTSP)
+    await registry.report(first, stream, ())
+    await created(registry, "later", PUSH)
     assert registry.cameras["lobby"] == second
 
 
 async def test_a_report_does_not_undo_a_new_spec(registry: Registry) -> None:
-    before = await registry.create("lobby", RTSP, {})
+    before = await created(registry, "lobby", RTSP)
     await registry.replace("lobby", replace(RTSP, weight=7), None)
-    await registry.report(before, Stream(sessions=1), ())
-    camera = registry.cameras["lobby"]
+    stream = Stream(worker="standalone", epoch=before.epoch, sessions=1)
+    await registry.report(before, stream, ())
+    camera = await seen(registry, "lobby", lambda one: one.status.stream is not None)
     assert (camera.spec.weight, camera.metadata.generation) == (7, 2)
     assert camera.status.observed_generation == 1

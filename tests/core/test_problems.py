@@ -22,10 +22,18 @@ RAISED: tuple[tuple[errors.IngestError, int, str], ...] = (
     (errors.InvalidQuery(errors.Problem("?width", "'0'", "16 or more")), 422, "invalid-query"),
     (errors.UnknownCamera("lobby"), 404, "unknown-camera"),
     (errors.CameraExists("lobby"), 409, "camera-exists"),
+    (errors.CameraChanged("lobby"), 409, "camera-changed"),
     (errors.ManagedElsewhere("lobby", "site.yaml"), 409, "managed-elsewhere"),
+    (errors.QuotaExceeded("exceeded quota: few"), 403, "quota-exceeded"),
+    (errors.AdmissionRefused("denied"), 422, "refused-by-admission"),
+    (errors.NotAllowed("must be allowed to create secrets"), 403, "not-allowed"),
     (errors.SecretMissing("login", "username"), 503, "secret-missing"),
     (errors.RegistryInUse("in use"), 503, "registry-in-use"),
     (errors.RegistryUnavailable("disk full"), 503, "registry-unavailable"),
+    (errors.ApiUnavailable("no answer"), 503, "registry-unavailable"),
+    (errors.WorkerUnreachable("refused"), 502, "worker-unreachable"),
+    (errors.WorkerSilent("silent"), 504, "worker-silent"),
+    (errors.WorkerBusy("64 wait"), 503, "worker-busy"),
     (errors.NotCaptured("lobby"), 421, "not-captured"),
     (errors.FrameUnavailable("stale", 3), 503, "frame-unavailable"),
     (errors.FrameGone("gone"), 404, "frame-gone"),
@@ -99,7 +107,8 @@ async def test_each_error_of_ours_has_its_status_and_its_type(
 
 def test_every_error_that_a_client_can_cause_is_mapped() -> None:
     mapped = {type(error) for error, _, _ in RAISED}
-    internal = {errors.CaptureError, errors.CannotListen}
+    internal = {errors.CaptureError, errors.CannotListen, errors.LeaseLost, errors.WorkerFailed}
+    internal |= {errors.Superseded, errors.ApiRefused} | kinds(errors.ApiRefused)
     ours = {kind for kind in kinds(errors.IngestError) if kind.__module__ == errors.__name__}
     assert ours - internal <= mapped
 

@@ -306,13 +306,12 @@ BAD: Final[Sequence[Bad]] = (
             ({"name": "l", "password": SECRET}, "password", "no such field", _UNKNOWN),
         )
     ),
-    Bad(
-        f"{RTSP}.tls",
-        {"caSecretRef": {"name": "ca", "key": ""}},
-        f"{RTSP}.tls.caSecretRef.key",
-        None,
-        _KEY,
-        f"Forbidden: {_KEY}",
+    *(
+        Bad(f"{RTSP}.tls", {"caSecretRef": value}, f"{RTSP}.tls.caSecretRef.{field}", *said)
+        for value, field, said in (
+            ({"name": "ca", "key": ""}, "key", (None, _KEY, f"Forbidden: {_KEY}")),
+            ({"name": "-", "key": "ca"}, "name", (None, _NAME, f"Forbidden: {_NAME}")),
+        )
     ),
     Bad(
         "spec.source",

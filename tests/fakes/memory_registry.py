@@ -56,6 +56,12 @@ class MemoryRegistry:
         if self._roll.report(camera, stream, conditions, NOW):
             self._changes.tell({camera.name})
 
+    async def release(self, camera: Camera) -> None:
+        """Nothing: there is one worker."""
+
+    async def refresh(self) -> None:
+        """Nothing: what is assigned is what is here."""
+
     async def create(self, name: str, spec: CameraSpec, secret: Mapping[str, str]) -> Camera:
         metadata = parse({"name": name}, Metadata, root="metadata")
         camera = Camera(metadata=metadata, spec=spec)

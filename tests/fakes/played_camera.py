@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from ingest_core.errors import CaptureError, Failure
-from ingest_worker.deadline import Deadline
+from ingest_worker.deadline import Deadline, Fence
 from ingest_worker.feed import Feed
 from ingest_worker.ring import JPEG
 from ingest_worker.rtsp import Target
@@ -39,9 +39,10 @@ class PlayedCamera:
         *,
         showed: Callable[[], None],
         ended: Callable[[CaptureError], None],
+        fence: Fence,
     ) -> "PlayedSession":
         script = self._scripts[0] if len(self._scripts) == 1 else self._scripts.popleft()
-        return PlayedSession(self, script, target, feed, showed=showed, ended=ended)
+        return PlayedSession(self, script, target, feed, showed=showed, ended=ended, fence=fence)
 
 
 class PlayedSession:
@@ -56,6 +57,7 @@ class PlayedSession:
         *,
         showed: Callable[[], None],
         ended: Callable[[CaptureError], None],
+        fence: Fence,
     ) -> None:
         self._camera = camera
         self._script = script
@@ -63,6 +65,7 @@ class PlayedSession:
         self._feed = feed
         self._showed = showed
         self._ended = ended
+        self._fence = fence
         self._now = asyncio.get_running_loop().time
         self.deadline = Deadline(0)
         self.opened: float | None = None
@@ -81,11 +84,14 @@ class PlayedSession:
         self.deadline.stopped = True
 
     def timed_out(self) -> CaptureError:
+        if self._now() >= self._fence.until:
+            return CaptureError(Failure.LEASE_EXPIRED, "the fence is over")
         return CaptureError(Failure.STALLED, "the deadline is over")
 
     @property
     def over(self) -> bool:
-        return self.deadline.stopped or self._now() > self.deadline.at
+        now = self._now()
+        return self.deadline.stopped or now > self.deadline.at or now >= self._fence.until
 
     def frame(self) -> None:
         """A frame comes and is shown."""

@@ -40,6 +40,9 @@ class SimulatorProcess:
         answer = await self._call("GET", f"/cameras/{name}/sessions")
         return msgspec.json.decode(answer, type=tuple[SessionRecord, ...])
 
+    async def disconnect(self, name: str) -> None:
+        await self._call("DELETE", f"/cameras/{name}/sessions")
+
     async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         async with self._http.request(method, path, data=body) as response:
             answer = await response.read()

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from ingest_core.errors import Failure, RegistryUnavailable
 from ingest_core.model import Camera, Condition, ConnectedReason, Reason, Stream
 from ingest_worker.feed import Feed, State
-from ingest_worker.report import RETRY_SECONDS, Reporter, conditions, stream
+from ingest_worker.report import RETRY_SECONDS, Reporter
 from ingest_worker.ring import JPEG
+from ingest_worker.status import conditions, stream
 from tests.fakes.cameras import feed_of, push_camera
 from tests.fakes.memory_registry import MemoryRegistry
 from tests.fakes.virtual_time import in_virtual_time

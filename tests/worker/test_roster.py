@@ -1,12 +1,13 @@
 """What to start, stop and change: the difference between what is wanted and what runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ingest_core.kube.lease import Term
 from ingest_core.model import (
     Buffer,
     Camera,
@@ -18,11 +19,23 @@ from ingest_core.model import (
     RtspSource,
     Stream,
 )
-from ingest_worker.roster import Difference, diff
+from ingest_worker.roster import Charge, Difference, Idle
+from ingest_worker.roster import diff as compare
 from tests.fakes.cameras import push_camera, rtsp_camera
 
 BASE = rtsp_camera("a")
 NOTHING = Difference((), (), (), ())
+
+
+def charge(camera: Camera) -> Charge:
+    return Charge(camera, Idle.SUSPENDED if camera.spec.suspend else None)
+
+
+def diff(wanted: Mapping[str, Camera], running: Mapping[str, Camera]) -> Difference:
+    return compare(
+        {name: charge(camera) for name, camera in wanted.items()},
+        {name: charge(camera) for name, camera in running.items()},
+    )
 
 
 def spec(**changes: object) -> Camera:
@@ -84,6 +97,28 @@ def test_what_a_living_session_cannot_take_restarts(changed: Camera) -> None:
 )
 def test_a_status_or_a_generation_changes_nothing(change: Callable[[Camera], Camera]) -> None:
     assert diff({"a": change(BASE)}, {"a": BASE}) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Charge(BASE, Idle.HANDED_OVER),
+        Charge(BASE, Idle.UNFENCED),
+        Charge(BASE, fence=Term(1.0, 9.0)),
+    ],
+)
+def test_a_session_ends_with_what_it_lives_by(changed: Charge) -> None:
+    for wanted, running in ((changed, Charge(BASE)), (Charge(BASE), changed)):
+        assert compare({"a": wanted}, {"a": running}) == Difference((), (), ("a",), ())
+    assert compare({"a": changed}, {"a": changed}) == NOTHING
+
+
+def test_a_term_that_is_renewed_is_the_same_and_another_is_another() -> None:
+    term = Term(1.0, 9.0)
+    running = {"a": Charge(BASE, fence=term)}
+    term.until = 12.0
+    assert compare({"a": Charge(BASE, fence=term)}, running) == NOTHING
+    assert compare({"a": Charge(BASE, fence=Term(1.0, 12.0))}, running).restart == ("a",)
 
 
 variants = st.builds(

@@ -2,115 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from prometheus_client import CollectorRegistry
 
 from ingest_core.errors import PushRefused
-from ingest_core.events import Event, FrameIngested
-from ingest_core.live import Live
-from ingest_core.model import (
-    Assignment,
-    Buffer,
-    Camera,
-    CameraSpec,
-    ConnectedReason,
-    Motion,
-    PushSource,
-    RtspSource,
-    Source,
-)
-from ingest_worker.feed import Feed
+from ingest_core.events import FrameIngested
+from ingest_core.model import Buffer, ConnectedReason, Motion, PushSource, RtspSource, Source
 from ingest_worker.motion import Observation
 from ingest_worker.regions import Region
-from ingest_worker.settings import WorkerSettings
-from ingest_worker.worker import Worker
 from tests.fakes import footage
-from tests.fakes.memory_registry import MemoryRegistry
 from tests.fakes.virtual_time import in_virtual_time
+from tests.fakes.working import ME, SPEC, Working, settled, working
 
-ME = "standalone"
-SPEC = CameraSpec(source=Source(push=PushSource()), motion=Motion(enabled=False))
 OTHER_SOURCE = Source(push=PushSource(max_fps=7))
-
-
-class Registry(MemoryRegistry):
-    """One whose assignments a test can write, as an operator would."""
-
-    def assign(self, name: str, worker: str, epoch: int) -> None:
-        camera = self.cameras[name]
-        assignment = Assignment(worker=worker, epoch=epoch)
-        self._roll._put(replace(camera, status=replace(camera.status, assignment=assignment)))
-        self._changes.tell({name})
-
-
-class Working:
-    """A worker that runs, and what it tells."""
-
-    def __init__(self, tasks: asyncio.TaskGroup) -> None:
-        self.registry = Registry()
-        self.events: list[Event] = []
-        self.exposition = CollectorRegistry()
-        self.worker = Worker(
-            ME,
-            self.registry,
-            WorkerSettings(render_threads=1),
-            offer=self.events.append,
-            metrics=self.exposition,
-            tasks=tasks,
-        )
-
-    async def add(self, name: str = "door", spec: CameraSpec = SPEC, **secret: str) -> Camera:
-        camera = await self.registry.create(name, spec, secret)
-        await settled()
-        return camera
-
-    async def edit(self, name: str = "door", **changes: Any) -> None:
-        spec = replace(self.registry.cameras[name].spec, **changes)
-        await self.registry.replace(name, spec, None)
-        await settled()
-
-    def push(self, name: str = "door", bearer: str | None = None) -> int:
-        """Push a frame; its number."""
-        receiver = self.worker._pushes[name]
-        receiver.admit(bearer)
-        return receiver.take(footage.jpeg(), None)
-
-    def feed(self, name: str = "door") -> Feed:
-        return self.worker._feeds[name]
-
-    def live(self, name: str = "door") -> Live | None:
-        return self.worker.live(self.registry.cameras.values()).get(name)
-
-    def types(self, name: str = "door") -> list[str]:
-        return [event.type for event in self.events if event.subject == name]
-
-    def exposed(self, name: str = "door") -> float | None:
-        return self.exposition.get_sample_value("camera_ingest_camera_up", {"camera": name})
-
-    def ready(self, name: str = "door") -> tuple[str, str]:
-        conditions = {one.type: one for one in self.registry.cameras[name].status.conditions}
-        return conditions["Ready"].status, conditions["Ready"].reason
-
-
-async def settled() -> None:
-    """Long enough for every debounce, in virtual time."""
-    await asyncio.sleep(2)
-
-
-@asynccontextmanager
-async def working() -> AsyncIterator[Working]:
-    async with asyncio.TaskGroup() as tasks:
-        one = Working(tasks)
-        one.worker.start()
-        try:
-            yield one
-        finally:
-            await one.worker.stop()
 
 
 @in_virtual_time
@@ -264,7 +169,7 @@ async def test_one_that_is_not_assigned_here_is_none_of_our_business() -> None:
         one.registry.assign("door", "another", camera.epoch + 1)
         await settled()
         await one.edit(buffer=Buffer(seconds=1))
-        assert one.worker._running == {}
+        assert one.worker._captures.running == {}
 
 
 @in_virtual_time

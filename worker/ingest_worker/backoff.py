@@ -38,6 +38,7 @@ CURVES: Final[Mapping[Failure, Curve]] = MappingProxyType(
         Failure.UNREACHABLE: _NETWORK,
         Failure.STALLED: _NETWORK,
         Failure.CRASHED: _NETWORK,
+        Failure.LEASE_EXPIRED: _NETWORK,
         Failure.DECODE_FAILED: _REFUSED,
         Failure.NOT_FOUND: _REFUSED,
         Failure.UNSUPPORTED_STREAM: _REFUSED,

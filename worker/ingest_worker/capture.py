@@ -17,7 +17,7 @@ from ingest_core.errors import CaptureError, Failure
 from ingest_core.model import ConnectedReason
 from ingest_worker.backoff import Backoff
 from ingest_worker.connects import Connects, Line
-from ingest_worker.deadline import Deadline
+from ingest_worker.deadline import OPEN, Deadline, Fence
 from ingest_worker.feed import Feed
 from ingest_worker.metrics import WorkerMetrics
 from ingest_worker.rtsp import Session, Target
@@ -29,6 +29,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _GRACE: Final = 0.5  # s that a session's thread has to notice that it must end
 _LOGIN_POLL: Final = 30.0  # s after which a refused login is read again, as nobody tells of Secrets
+_MISSING_POLL: Final = 0.5  # s after which a missing one is, doubled up to that: it is on its way
 _BELIEVED: Final = 2  # 401s in a row, after a success with the same login, that mean "too many"
 
 
@@ -55,6 +56,7 @@ class Open(Protocol):
         *,
         showed: Callable[[], None],
         ended: Callable[[CaptureError], None],
+        fence: Fence,
     ) -> Opened: ...
 
 
@@ -71,6 +73,7 @@ class Captured:
         metrics: The worker's.
         nudged: Set when the camera or its Secret may have changed.
         open: See Open.
+        fence: What no session with this camera must outlive.
         draw: Evenly distributed in [0, 1).
     """
 
@@ -81,6 +84,7 @@ class Captured:
     metrics: WorkerMetrics
     nudged: asyncio.Event
     open: Open = Session
+    fence: Fence = OPEN
     draw: Callable[[], float] = random.random
 
 
@@ -98,7 +102,7 @@ async def supervise(camera: Captured) -> Never:
             target = None
             feed.say(ConnectedReason.CONNECTING)
             camera.nudged.clear()
-            target = await camera.read_target()
+            target = await _target(camera, trusted)
             await capture(camera, target, clock, backoff.failures)
         except CaptureError as error:
             ended = error
@@ -122,6 +126,21 @@ async def supervise(camera: Captured) -> Never:
             failures=backoff.failures,
             retry_seconds=round(delay, 1),
         )
+
+
+async def _target(camera: Captured, trusted: Target | None) -> Target:
+    """What a session needs, as it is now; while that cannot be read, what served the last one.
+
+    Raises:
+        CaptureError: Neither is there.
+    """
+    try:
+        return await camera.read_target()
+    except CaptureError as error:
+        if error.failure is not Failure.UNREACHABLE or trusted is None:
+            raise
+        log.info("login_not_read", message=str(error))
+        return trusted
 
 
 def judge(failure: Failure, backoff: Backoff, *, trusted: bool) -> Failure:
@@ -163,21 +182,25 @@ async def capture(camera: Captured, target: Target, clock: StreamClock, failures
         clock,
         showed=lambda: tell(shown, None),
         ended=lambda error: tell(over, error),
+        fence=camera.fence,
     )
     await camera.line.take(over)
-    async with camera.connects.slot(failures):
-        try:
+    began = False
+    try:
+        async with camera.connects.slot(failures):
+            if loop.time() >= camera.fence.until:  # while it waited for its turn, at the latest
+                raise session.timed_out()
             session.start()
-        except BaseException:
-            over.cancel()
-            raise
-        camera.metrics.sessions.inc()
-        over.add_done_callback(lambda _: camera.metrics.sessions.dec())
-        try:
+            began = True
+            camera.metrics.sessions.inc()
+            over.add_done_callback(lambda _: camera.metrics.sessions.dec())
             await _until(session, over, shown)
-        except BaseException:
+    except BaseException:
+        if began:
             await _stop(session, over)
-            raise
+        else:
+            over.cancel()  # or the line would wait for a thread that there never was
+        raise
     try:
         if not over.done():
             camera.metrics.connected(session)
@@ -219,10 +242,12 @@ async def _leave_alone(
         return
     now = asyncio.get_running_loop().time
     until = now() + delay
+    pause = _MISSING_POLL if failure is Failure.CREDENTIALS_MISSING else _LOGIN_POLL
     while (left := until - now()) > 0:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(left, _LOGIN_POLL)):
+            async with asyncio.timeout(min(left, pause)):
                 await camera.nudged.wait()
+        pause = min(_LOGIN_POLL, 2 * pause)
         camera.nudged.clear()
         with contextlib.suppress(CaptureError):
             if await camera.read_target() != target:

@@ -5,7 +5,7 @@ Owned by the event loop. Nobody waits here for a camera that is not its own, but
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from ingest_core.errors import CaptureError
@@ -44,6 +44,13 @@ class Line:
     def free(self) -> bool:
         """Has the last session's thread ended?"""
         return self._last is None or self._last.done()
+
+    def when_free(self, then: Callable[[], object]) -> bool:
+        """Is it free? If not, `then` is called once it is."""
+        if self._last is None or self._last.done():
+            return True
+        self._last.add_done_callback(lambda _: then())
+        return False
 
     async def take(self, over: asyncio.Future[CaptureError]) -> None:
         """Wait for the line; it is taken until `over` is done."""

@@ -10,10 +10,26 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 _LEAP: Final = 10.0  # s on PyAV's clock, more than any timeout on it
 _FAREWELL: Final = 0.2  # s to tell the camera that the session is over
+
+
+class Fence(Protocol):
+    """What a session must not outlive: `until` is in monotonic seconds, and may move on."""
+
+    @property
+    def until(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    until: float = math.inf
+
+
+OPEN: Final[Fence] = _Open()  # no fence at all
 
 
 class Deadline:
@@ -21,15 +37,22 @@ class Deadline:
 
     _of_thread: Final = threading.local()
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, fence: Fence = OPEN) -> None:
         self.at = time.monotonic() + seconds
         self.stopped = False
+        self._fence = fence
         self._leaps = 0
         self._farewell = 0.0
 
     @property
     def over(self) -> bool:
-        return self.stopped or time.monotonic() > self.at
+        now = time.monotonic()
+        return self.stopped or now > self.at or now >= self._fence.until
+
+    @property
+    def fenced(self) -> bool:
+        """Is it over because this process may have no session any more?"""
+        return time.monotonic() >= self._fence.until
 
     @contextlib.contextmanager
     def governs(self) -> Iterator[None]:

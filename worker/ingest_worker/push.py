@@ -33,6 +33,7 @@ _ANALYSED_WIDTH: Final = 320
 _REMEMBERED: Final = 256  # timestamps that are known again
 _CHECK_SECONDS: Final = 1.0
 _TOKEN_SECONDS: Final = 30.0  # after which the token is read again, as nobody tells of Secrets
+_MISSING_SECONDS: Final = 0.5  # after which a missing one is, doubled up to that: it is on its way
 
 
 class Push:
@@ -207,6 +208,8 @@ async def supervise(
 ) -> Never:
     """Keep the token known and say when a device stopped pushing, until cancelled.
 
+    A token that cannot be read just now stays what it was; one that is not there lets nobody in.
+
     Args:
         push: What takes the frames; its token is set here.
         feed: The camera's.
@@ -215,16 +218,22 @@ async def supervise(
     """
     now = asyncio.get_running_loop().time
     read_again = now()
+    pause = _MISSING_SECONDS
     while True:
         if nudged.is_set() or now() >= read_again:
             nudged.clear()
             read_again = now() + _TOKEN_SECONDS
             try:
                 push.token = await read_token()
+                pause = _MISSING_SECONDS
                 _wait(feed)
             except CaptureError as error:
-                push.token = None
-                feed.say(error.failure, str(error))
+                if error.failure is Failure.CREDENTIALS_MISSING:
+                    push.token = None
+                if push.token is None:
+                    feed.say(error.failure, str(error))
+                    read_again = now() + pause
+                    pause = min(_TOKEN_SECONDS, 2 * pause)
             except Exception:  # the one blanket except: a bug here must not stop a sibling
                 log.exception("push_crashed")
                 push.token = None
@@ -232,7 +241,7 @@ async def supervise(
         if feed.state.connected and feed.silence > feed.patience:
             feed.disconnected(Failure.STALLED, "the device stopped pushing frames")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CHECK_SECONDS):
+            async with asyncio.timeout(min(_CHECK_SECONDS, max(0.0, read_again - now()))):
                 await nudged.wait()
 
 

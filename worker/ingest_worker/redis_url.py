@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, unquote
 
 from ingest_core.credentials import Credentials
 
+NO_REDIS: Final = "none"  # in the place of a URL
+
 Kind = Literal["server", "cluster", "sentinel"]
 Address = tuple[str, int]
 

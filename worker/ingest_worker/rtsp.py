@@ -31,7 +31,7 @@ from ingest_core.credentials import Credentials, join_userinfo
 from ingest_core.errors import CaptureError, Failure, FrameUndecodable
 from ingest_core.model import Decode
 from ingest_worker import process
-from ingest_worker.deadline import Deadline
+from ingest_worker.deadline import OPEN, Deadline, Fence
 from ingest_worker.feed import Feed
 from ingest_worker.picture import Decoder
 from ingest_worker.render import DECODABLE, AvDecoder
@@ -120,6 +120,7 @@ class Session:
         *,
         showed: Callable[[], None],
         ended: Callable[[CaptureError], None],
+        fence: Fence = OPEN,
     ) -> None:
         self._target = target
         self._feed = feed
@@ -127,7 +128,7 @@ class Session:
         self._showed = showed
         self._ended = ended
         self._began = time.monotonic()
-        self.deadline = Deadline(target.connect_seconds)
+        self.deadline = Deadline(target.connect_seconds, fence)
         self.opened: float | None = None
         self.first: float | None = None
         self._undecoded = 0  # frames since the last picture
@@ -146,6 +147,9 @@ class Session:
 
     def timed_out(self) -> CaptureError:
         """What it means that the deadline is over."""
+        if self.deadline.fenced:
+            lost = "the worker could not renew its Lease, so the camera may be another's"
+            return CaptureError(Failure.LEASE_EXPIRED, lost)
         if self._undecoded and self._feed.silence < self._feed.patience:
             lost = f"of the last {self._undecoded} frames none could be decoded"
             return CaptureError(Failure.DECODE_FAILED, lost)
@@ -170,6 +174,8 @@ class Session:
         """Open, read until it ends, close; the reason."""
         container: InputContainer | None = None
         failed: CaptureError | None = None
+        if self.deadline.fenced:
+            return self.timed_out()
         try:
             container = self._open()
             stream = _video(container)
@@ -264,8 +270,8 @@ class Session:
         self._undecoded += 1
         errors = decoder.errors
         for picture in decoder.decode(frame):
-            if self.deadline.stopped:  # it took so long that the feed may be another session's
-                return
+            if self.deadline.stopped or self.deadline.fenced:
+                return  # it took so long that the feed, or the camera, may be another's
             feed.show(picture.frame, picture)
             feed.connected(codec, picture.size)
             if self.first is None:

@@ -9,6 +9,7 @@ from ingest_core import names
 from ingest_core.http import parse_listen
 from ingest_core.settings import Kubeconfig, LogSettings, Namespace
 from ingest_worker import redis_url
+from ingest_worker.redis_url import NO_REDIS
 
 
 class WorkerSettings(LogSettings, frozen=True, kw_only=True):
@@ -36,10 +37,10 @@ class ClusterWorkerSettings(WorkerSettings, frozen=True, kw_only=True):
         str,
         Meta(
             description="Where events go: redis://, rediss:// (TLS), unix://, redis+cluster:// or "
-            "redis+sentinel://; 'none' for nowhere. With a password, use the variable: arguments "
-            "are seen by everybody."
+            f"redis+sentinel://; '{NO_REDIS}' for nowhere. With a password, use the "
+            "variable: arguments are seen by everybody."
         ),
-    ] = "none"
+    ] = NO_REDIS
     lease_duration_seconds: Annotated[
         int, Meta(ge=3, le=300, description="Time without a renewal that makes it a lost worker.")
     ] = 10
@@ -63,5 +64,5 @@ class ClusterWorkerSettings(WorkerSettings, frozen=True, kw_only=True):
 
 CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "listen": parse_listen,
-    "redis_url": lambda url: url == "none" or redis_url.parse(url),
+    "redis_url": lambda url: url == NO_REDIS or redis_url.parse(url),
 }

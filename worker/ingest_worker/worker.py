@@ -6,42 +6,56 @@ assigned. One task a camera; a failure of one never reaches another.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Never
+from typing import Any
 
-import structlog
 from prometheus_client import CollectorRegistry
 
+from ingest_core import metrics as catalogue
 from ingest_core.events import Event
 from ingest_core.live import Live
-from ingest_core.model import Camera, ConnectedReason
+from ingest_core.model import Camera, Stream
 from ingest_core.registry import WorkerRegistry
-from ingest_worker import capture, drops, lag, push, roster
+from ingest_worker import drops, handover, lag
 from ingest_worker.api import FrameApi
-from ingest_worker.capture import Captured
-from ingest_worker.connects import Connects, Line
-from ingest_worker.feed import Feed
+from ingest_worker.capture import Open
+from ingest_worker.captures import Captures, Tools
+from ingest_worker.connects import Connects
+from ingest_worker.feed import Feed, State
+from ingest_worker.handover import Duty
 from ingest_worker.login import Logins
 from ingest_worker.metrics import WorkerMetrics
 from ingest_worker.push import Push
 from ingest_worker.renderer import Renderer
 from ingest_worker.report import Reporter
+from ingest_worker.roster import Charge, Idle
+from ingest_worker.rtsp import Session
 from ingest_worker.settings import WorkerSettings
+from ingest_worker.tenure import Tenure, Term
+from ingest_worker.yielding import Yielding
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A camera that this worker has. `task` is None while it is suspended."""
-
-    camera: Camera
-    task: asyncio.Task[Never] | None
-    nudged: asyncio.Event
+def _nobody(_camera: Camera, _stream: Stream, _state: State) -> None:
+    pass
 
 
 class Worker:
-    """See the module. Made on the event loop; its tasks are children of the given group."""
+    """See the module. Made on the event loop; its tasks are children of the given group.
+
+    Args:
+        name: As assignments name it.
+        registry: What is assigned, and where to report.
+        settings: What it is told.
+        offer: Takes events; never blocks.
+        metrics: Where its metrics are registered.
+        tasks: The parent of its tasks.
+        incarnation: Start of its process in Unix milliseconds; not given: now.
+        term: The term of its Lease; None: it has none, and needs none for Exclusive cameras.
+        settle: Seconds for which a term must have lasted before such a camera is captured.
+        told: Told of a camera whose report of being connected, or no more, was written.
+        open_: Opens a session with an RTSP camera.
+    """
 
     def __init__(
         self,
@@ -52,35 +66,73 @@ class Worker:
         offer: Callable[[Event], None],
         metrics: CollectorRegistry,
         tasks: asyncio.TaskGroup,
+        incarnation: int | None = None,
+        term: Callable[[], Term] | None = None,
+        settle: float = 0.0,
+        told: Callable[[Camera, Stream, State], None] = _nobody,
+        open_: Open = Session,
     ) -> None:
         self._name = name
-        self._incarnation = time.time_ns() // 1_000_000
         self._registry = registry
-        self._offer = offer
         self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(settings.render_threads, "render")
         self._decoding = ThreadPoolExecutor(1, "older frames")
-        self._connects = Connects(settings.connects)
         self._logins = Logins(registry)
         self._own: list[asyncio.Task[Any]] = []
-        self._running: dict[str, Running] = {}
         self._feeds: dict[str, Feed] = {}
         self._pushes: dict[str, Push] = {}
-        self._lines: dict[str, Line] = {}
+        self._ids: dict[str, str] = {}  # of the cameras that it has: id → name
+        self._look_again = asyncio.Event()
+        self._yielding = Yielding(self._look_again.set)
         self.ready = False  # has it begun with the cameras that it has?
+        self.relieved = asyncio.Event()  # it has no camera, and owes no answer about one
+        self.relieved.set()
         self._metrics = WorkerMetrics(metrics, self._feeds.values)
-        self._reporter = Reporter(registry, name, self._captured)
+        self._tools = Tools(
+            worker=name,
+            incarnation=incarnation or time.time_ns() // 1_000_000,
+            offer=offer,
+            connects=Connects(settings.connects),
+            logins=self._logins,
+            executor=self._executor,
+            metrics=self._metrics,
+            open=open_,
+        )
+        self._captures = Captures(tasks, self._feeds, self._pushes, self._changed)
+        self._tenure = (
+            None
+            if term is None
+            else Tenure(
+                term,
+                settle,
+                refresh=registry.refresh,
+                changed=self._look_again.set,
+                now=self._loop.time,
+            )
+        )
+        self._reporter = Reporter(
+            registry,
+            name,
+            self._reported,
+            told=told,
+            results=catalogue.REPORTS.counter(metrics),
+        )
         renderer = Renderer(self._executor, self._decoding, self._metrics.render)
         self.api = FrameApi(self._feeds, self._pushes, renderer)
 
     def start(self) -> None:
         """Begin to follow the registry, as tasks of the group."""
-        self._own = [
-            self._tasks.create_task(self._follow(), name="roster"),
-            self._tasks.create_task(self._reporter.run(), name="reporter"),
-            self._tasks.create_task(lag.watch(self._metrics.loop_lag), name="loop lag"),
-            self._tasks.create_task(drops.tell(self._feeds.values), name="drops"),
-        ]
+        parts = {
+            "assignments": self._follow(),
+            "roster": self._keep(),
+            "reporter": self._reporter.run(),
+            "loop lag": lag.watch(self._metrics.loop_lag),
+            "drops": drops.tell(self._feeds.values),
+        }
+        if self._tenure is not None:
+            parts["tenure"] = self._tenure.run()
+        self._own = [self._tasks.create_task(part, name=name) for name, part in parts.items()]
 
     async def stop(self) -> None:
         """End every task and session, say so, and let go of everything."""
@@ -88,113 +140,94 @@ class Worker:
             task.cancel()
         if self._own:
             await asyncio.wait(self._own)
-        await asyncio.gather(*map(self._end, self._running))
-        for feed in self._feeds.values():
-            feed.disconnected(ConnectedReason.RELEASED, "the worker stopped")
+        self._yielding.stop()
+        await self._captures.stop()
         for executor in (self._executor, self._decoding):
             executor.shutdown(cancel_futures=True)
         self._logins.close()
+
+    def camera(self, camera_id: str) -> Camera | None:
+        """The camera of this id, if this worker has it; of several, the first by name."""
+        one = self._captures.running.get(self._ids.get(camera_id, ""))
+        return None if one is None else one.charge.camera
 
     def live(self, cameras: Iterable[Camera]) -> Mapping[str, Live]:
         """What is known now of those of the cameras that this worker has, by id."""
         feeds = (self._feeds.get(camera.name) for camera in cameras)
         return {feed.camera_id: feed.live() for feed in feeds if feed is not None}
 
-    def _captured(self) -> Mapping[str, tuple[Camera, Feed]]:
-        return {name: (one.camera, self._feeds[name]) for name, one in self._running.items()}
+    def live_all(self) -> list[Live]:
+        """The same of every camera that it has."""
+        return [feed.live() for feed in self._feeds.values()]
+
+    def _reported(self) -> Mapping[str, tuple[Camera, Feed]]:
+        """What may be reported: a camera that is yielded is the next worker's to speak of."""
+        return {
+            name: (one.charge.camera, self._feeds[name])
+            for name, one in self._captures.running.items()
+            if name not in self._yielding
+        }
+
+    def _changed(self, name: str) -> None:
+        """Note, from any thread, that the state of a camera's feed changed."""
+        self._reporter.changed(name)
+        if name in self._yielding:
+            self._loop.call_soon_threadsafe(self._look_again.set)
 
     async def _follow(self) -> None:
         async with self._registry.changes() as changes:
             async for changed in changes:
-                for name in changed & self._running.keys():
-                    self._running[name].nudged.set()
+                for name in changed:
+                    self._captures.nudge(name)
+                self._look_again.set()
+
+    async def _keep(self) -> None:
+        """Make what runs equal to what is assigned, again and again."""
+        while True:
+            await self._look_again.wait()
+            self._look_again.clear()
+            if self._registry.synced:
                 await self._apply()
                 self.ready = True
 
     async def _apply(self) -> None:
-        """Make what runs equal to what is assigned."""
-        wanted = {
-            name: camera
-            for name, camera in self._registry.cameras.items()
-            if camera.status.assignment and camera.status.assignment.worker == self._name
-        }
-        running = {name: one.camera for name, one in self._running.items()}
-        difference = roster.diff(wanted, running)
-        ending = (*difference.stop, *difference.restart)
-        await asyncio.gather(*(self._end(name) for name in ending))
-        for name in difference.stop:
-            self._feeds[name].disconnected(ConnectedReason.RELEASED, "not this worker's any more")
-            del self._feeds[name], self._running[name]
-        for name in (*difference.start, *difference.restart):
-            self._begin(wanted[name])
-        for name in difference.retune:
-            self._feeds[name].retune(wanted[name])
-        for name in [name for name, line in self._lines.items() if line.free]:
-            if name not in wanted:
-                del self._lines[name]
-        for name, one in self._running.items():
-            if one.camera is not wanted[name]:
-                self._running[name] = Running(wanted[name], one.task, one.nudged)
-
-    def _begin(self, camera: Camera) -> None:
-        name = camera.name
-        feed = self._feed(camera)
-        nudged = asyncio.Event()
-        nudged.set()  # to read the Secret first of all
-        task: asyncio.Task[Never] | None = None
-        if camera.spec.suspend:
-            feed.disconnected(ConnectedReason.SUSPENDED, "spec.suspend is true")
+        charges: dict[str, Charge] = {}
+        yielded: list[Camera] = []
+        releases: list[Camera] = []
+        for name, camera in self._registry.cameras.items():
+            captured = self._captures.captures(camera)
+            seconds = self._yielding.seconds(camera)
+            match handover.duty(camera, self._name, captured=captured, yielding_for=seconds):
+                case Duty.CAPTURE:
+                    charges[name] = self._charge(camera)
+                case Duty.WAIT:
+                    charges[name] = Charge(camera, Idle.HANDED_OVER)
+                case Duty.YIELD:
+                    charges[name] = self._captures.running[name].charge
+                    yielded.append(camera)
+                case Duty.RELEASE:
+                    releases.append(camera)
+        self._yielding.are(yielded)
+        self._ids = {charges[name].camera.id: name for name in sorted(charges, reverse=True)}
+        await self._captures.follow(charges, self._tools)
+        for camera in releases:
+            self._release(camera)
+        if charges or releases:
+            self.relieved.clear()
         else:
-            feed.disconnected(ConnectedReason.CONNECTING, "")
-            with structlog.contextvars.bound_contextvars(camera=camera.id):
-                task = self._tasks.create_task(
-                    self._supervisor(camera, feed, nudged), name=f"camera {camera.id}"
-                )
-        self._running[name] = Running(camera, task, nudged)
-        self._reporter.changed(name)
+            self.relieved.set()
 
-    def _feed(self, camera: Camera) -> Feed:
-        """The camera's feed: the old one goes on as long as the assignment does."""
-        name = camera.name
-        old = self._feeds.get(name)
-        if old is not None and old.continues(camera):
-            old.retune(camera)
-            return old
-        if old is not None:
-            old.disconnected(ConnectedReason.RELEASED, "another assignment")
-        self._feeds[name] = Feed(
-            camera,
-            worker=self._name,
-            incarnation=self._incarnation,
-            offer=self._offer,
-            changed=lambda: self._reporter.changed(name),
-        )
-        return self._feeds[name]
+    def _charge(self, camera: Camera) -> Charge:
+        """How a camera is to be had that nobody else has."""
+        if camera.spec.suspend:
+            return Charge(camera, Idle.SUSPENDED)
+        if self._tenure is None or not handover.is_exclusive(camera):
+            return Charge(camera)
+        fence = self._tenure.fence
+        return Charge(camera, Idle.UNFENCED) if fence is None else Charge(camera, fence=fence)
 
-    def _supervisor(
-        self, camera: Camera, feed: Feed, nudged: asyncio.Event
-    ) -> Coroutine[Any, Any, Never]:
-        rtsp, pushed, decode = camera.spec.source.rtsp, camera.spec.source.push, camera.spec.decode
-        if pushed is not None:
-            self._pushes[camera.name] = receiver = Push(pushed, feed, self._executor)
-            token = pushed.token_secret_ref
-            return push.supervise(receiver, feed, lambda: self._logins.token(token), nudged)
-        assert rtsp is not None  # exactly one source, says the manifest's check
-        captured = Captured(
-            feed=feed,
-            read_target=lambda: self._logins.target(rtsp, decode),
-            connects=self._connects,
-            line=self._lines.setdefault(camera.name, Line()),
-            metrics=self._metrics,
-            nudged=nudged,
-        )
-        return capture.supervise(captured)
-
-    async def _end(self, name: str) -> None:
-        """Stop capturing a camera; its feed stays."""
-        if (receiver := self._pushes.pop(name, None)) is not None:
-            receiver.close()
-        task = self._running[name].task
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+    def _release(self, camera: Camera) -> None:
+        """Say that it was let go of: of an Exclusive one, when its last session has ended."""
+        closed = self._captures.when_closed(camera.name, self._look_again.set)
+        if closed or not handover.is_exclusive(camera):
+            self._reporter.release(camera)

@@ -1,19 +1,22 @@
 """Where the API server is, and who we are to it: in a pod, or by a kubeconfig.
 
 Tokens expire: what was loaded is loaded again every minute, and at once when the server refuses it.
+Which server it is stays as it was at the start, whatever a kubeconfig calls current later.
 No error and no `repr` of this module holds a token.
 """
 
+import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import structlog
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_kube_config
+from kubernetes.aio.config import ConfigException, kube_config
 from kubernetes.aio.config.incluster_config import (
-    SERVICE_CERT_FILENAME,
     SERVICE_HOST_ENV_NAME,
     SERVICE_TOKEN_FILENAME,
     InClusterConfigLoader,
@@ -22,7 +25,12 @@ from kubernetes.aio.config.incluster_config import (
 from ingest_core.errors import ApiUnavailable
 
 REFRESH_SECONDS: Final = 60.0
-_NAMESPACE_FILE: Final = Path(SERVICE_TOKEN_FILENAME).with_name("namespace")
+ACCOUNT: Final = Path(SERVICE_TOKEN_FILENAME).parent  # where a pod has its service account
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+# It logs what a plugin said, which may hold a token; our own error says which file it was.
+logging.getLogger(kube_config.__name__).setLevel(logging.CRITICAL + 1)
 
 
 class Access:
@@ -34,12 +42,20 @@ class Access:
     """
 
     def __init__(
-        self, kubeconfig: str | None, environment: Mapping[str, str], now: Callable[[], float]
+        self,
+        kubeconfig: str | None,
+        environment: Mapping[str, str],
+        now: Callable[[], float],
+        account: Path,
     ) -> None:
         self._kubeconfig = kubeconfig or environment.get("KUBECONFIG")
         self._environment = environment
         self._now = now
+        self._account = account
+        self._context: str | None = None
         self._loaded = now()
+        self._loads = 0
+        self._loading = asyncio.Lock()
         self.configuration = Configuration()
         self.namespace = "default"
 
@@ -48,53 +64,73 @@ class Access:
         """Does the pod's own service account count?"""
         return self._kubeconfig is None and SERVICE_HOST_ENV_NAME in self._environment
 
+    @property
+    def where(self) -> str:
+        """What was loaded, for people."""
+        if self.in_cluster:
+            return "the pod's service account"
+        return f"the kubeconfig {self._kubeconfig or '~/.kube/config'}"
+
     async def authorization(self) -> str | None:
         """The header that says who we are; None: a client certificate does.
 
-        Raises:
-            ApiUnavailable: What is to be loaded again cannot be read now.
+        What cannot be loaded again counts as it was: the server knows best whether it still does.
         """
         if self._now() - self._loaded > REFRESH_SECONDS:
-            await self.reload()
+            try:
+                await self.reload()
+            except ApiUnavailable as error:
+                self._loaded = self._now()
+                log.warning("access_not_reloaded", error=str(error))
         key: str | None = self.configuration.api_key.get("BearerToken")
-        return key
+        return key.strip() if key else None
 
     async def reload(self) -> None:
-        """Read files and ask plugins again.
+        """Read files and ask plugins again; who asks while that is done waits for its outcome.
 
         Raises:
             ApiUnavailable: They cannot be read, or say nothing that is understood.
         """
+        loads = self._loads
+        async with self._loading:
+            if loads == self._loads:
+                await self._load()
+                self._loads += 1
+                self._loaded = self._now()
+
+    async def _load(self) -> None:
+        """Whole or not at all: others call the server meanwhile."""
+        loaded = Configuration()
         try:
             if self.in_cluster:
-                loader = InClusterConfigLoader(
-                    SERVICE_TOKEN_FILENAME,
-                    SERVICE_CERT_FILENAME,
-                    try_refresh_token=False,
-                    environ=self._environment,
-                )
-                loader.load_and_set(self.configuration)
-                if _NAMESPACE_FILE.exists():
-                    self.namespace = _NAMESPACE_FILE.read_text("utf-8").strip()
+                self._read_account(loaded)
             else:
-                await self._read_kubeconfig()
-        except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-            where = "the pod's service account" if self.in_cluster else self._where()
+                await self._read_kubeconfig(loaded)
+        except Exception as error:  # noqa: BLE001 - plugins, parsers, identity providers: any
             raise ApiUnavailable(
-                f"{where} gives no access to an API server: {_why(error)}"
+                f"{self.where} gives no access to an API server: {_why(error)}"
             ) from None
-        self._loaded = self._now()
+        self.configuration = loaded
 
-    async def _read_kubeconfig(self) -> None:
-        self.configuration.api_key.clear()
-        loader = await load_kube_config(
-            self._kubeconfig, client_configuration=self.configuration, persist_config=False
+    def _read_account(self, loaded: Configuration) -> None:
+        token, authority = self._account / "token", self._account / "ca.crt"
+        loader = InClusterConfigLoader(
+            str(token), str(authority), try_refresh_token=False, environ=self._environment
         )
-        context = loader.current_context.get("context", {})
-        self.namespace = context.get("namespace") or "default"
+        loader.load_and_set(loaded)
+        namespace = self._account / "namespace"
+        if namespace.exists():
+            self.namespace = namespace.read_text("utf-8").strip()
 
-    def _where(self) -> str:
-        return f"the kubeconfig {self._kubeconfig or '~/.kube/config'}"
+    async def _read_kubeconfig(self, loaded: Configuration) -> None:
+        loader = await kube_config.load_kube_config(
+            self._kubeconfig, self._context, client_configuration=loaded, persist_config=False
+        )
+        context = loader.current_context["context"]
+        if context.get("user") and not (loaded.api_key or loaded.cert_file):
+            raise ConfigException("a user who is none: its plugin failed, or it was left out")
+        self._context = loader.current_context["name"]
+        self.namespace = context.get("namespace") or "default"
 
 
 def _why(error: Exception) -> str:
@@ -108,6 +144,7 @@ async def load(
     kubeconfig: str | None = None,
     environment: Mapping[str, str] = os.environ,
     now: Callable[[], float] = time.monotonic,
+    account: Path = ACCOUNT,
 ) -> Access:
     """Find the API server: by a kubeconfig, given or in $KUBECONFIG; in a pod, by its account.
 
@@ -116,6 +153,6 @@ async def load(
     Raises:
         ApiUnavailable: There is no way to one.
     """
-    access = Access(kubeconfig, environment, now)
+    access = Access(kubeconfig, environment, now, account)
     await access.reload()
     return access

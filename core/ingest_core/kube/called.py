@@ -1,4 +1,4 @@
-"""Count the calls of the API server, for `/metrics`: what `Api` is told to call."""
+"""What an `Api` is told to call for each of its calls: count them, for `/metrics`."""
 
 from prometheus_client import CollectorRegistry
 
@@ -14,5 +14,15 @@ def counted(registry: CollectorRegistry) -> Called:
     def called(verb: str, resource: str, code: str, took: float) -> None:
         requests.labels(verb, resource, code).inc()
         seconds.labels(verb).observe(took)
+
+    return called
+
+
+def both(one: Called, other: Called) -> Called:
+    """Tell two."""
+
+    def called(verb: str, resource: str, code: str, took: float, /) -> None:
+        one(verb, resource, code, took)
+        other(verb, resource, code, took)
 
     return called

@@ -79,10 +79,10 @@ class KubeCameras:
             informer.put(camera)
         self._index({camera.name})
 
-    def drop(self, name: str) -> None:
-        """Forget what we deleted ourselves."""
+    def drop(self, name: str, uid: str = "") -> None:
+        """Forget what we deleted ourselves; see `Informer.drop`."""
         for informer in self._informers:
-            informer.drop(name)
+            informer.drop(name, uid)
         self._index({name})
 
     async def run(self) -> Never:
@@ -97,12 +97,12 @@ class KubeCameras:
         async with informer.changes() as changes:
             async for names in changes:
                 self._index(names)
-                if not self._indexed and all(one.synced for one in self._informers):
+                if self._indexed:
+                    self._changes.tell(names)
+                elif all(one.synced for one in self._informers):
                     self._index(self.cameras.keys())
                     self._indexed = True
                     self._changes.tell(set(self.cameras))
-                else:
-                    self._changes.tell(names)
         raise AssertionError("changes never end")
 
     def _index(self, names: AbstractSet[str]) -> None:

@@ -6,7 +6,6 @@ Cameras through them costs seconds and msgspec's types say as much. What the ser
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 from aiohttp import hdrs
-from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.client.exceptions import OpenApiException
 from kubernetes.aio.client.rest import RESTClientObject
 
 from ingest_core.errors import (
@@ -32,6 +31,7 @@ from ingest_core.errors import (
     Cause,
 )
 from ingest_core.kube.access import Access
+from ingest_core.kube.connection import Connections
 from ingest_core.kube.resources import Resource
 
 JSON: Final = "application/json"
@@ -44,7 +44,7 @@ SILENCE_SECONDS: Final = 90.0  # bookmarks come every minute
 _LINE_BYTES: Final = 4 * 1024 * 1024  # of one event of a watch: twice what etcd takes
 PATIENCE_SECONDS: Final = 10.0  # for which a call waits where the server asks to come back later
 _CONNECTIONS: Final = 100
-_RETRY_SECONDS: Final = 1.0  # where a server that is overloaded does not say
+_RETRY_SECONDS: Final = 1.0  # where a server that is overloaded does not say; and the least
 
 _REFUSALS: Final[Mapping[int, type[ApiRefused]]] = {
     400: ApiInvalid,
@@ -130,16 +130,29 @@ class Api:
         access: Loaded.
         namespace: Where every object of ours is.
         called: Told of every call, for metrics.
+        silence: Seconds after which a watch that tells nothing is dead.
+
+    Raises:
+        ApiUnavailable: A certificate or key, in a file that `access` names, is none.
     """
 
     def __init__(
-        self, access: Access, namespace: str | None = None, called: Called = _nobody
+        self,
+        access: Access,
+        namespace: str | None = None,
+        called: Called = _nobody,
+        *,
+        silence: float = SILENCE_SECONDS,
     ) -> None:
         self.access = access
         self.namespace = namespace or access.namespace
         self._called = called
+        self._silence = silence
         access.configuration.connection_pool_maxsize = _CONNECTIONS
-        self._rest = RESTClientObject(access.configuration)
+        try:
+            self._rest: RESTClientObject = Connections(access.configuration)
+        except (OSError, ValueError):
+            raise ApiUnavailable(f"{access.where} names certificates that are none") from None
 
     async def __aenter__(self) -> Self:
         return self
@@ -201,14 +214,15 @@ class Api:
             ApiRefused: One of its kinds, by status.
             ApiUnavailable: No answer, or that of a server which is broken or overloaded.
         """
-        until = time.monotonic() + PATIENCE_SECONDS
+        now = asyncio.get_running_loop().time
+        until = now() + PATIENCE_SECONDS
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         while True:
             try:
                 async with self._asked(call, timeout) as answer:
                     return await answer.read()
             except ApiUnavailable as error:
-                if error.retry_after is None or time.monotonic() + error.retry_after > until:
+                if error.retry_after is None or now() + error.retry_after > until:
                     raise
                 await asyncio.sleep(error.retry_after)
 
@@ -221,10 +235,11 @@ class Api:
         A watch that is silent for longer than the server's bookmarks take is dead.
 
         Raises:
+            ApiExpired: A line is longer, or the version is forgotten: only a list can tell.
             ApiRefused, ApiUnavailable: As `call`, also while it is read.
         """
         timeout = aiohttp.ClientTimeout(
-            total=seconds + CALL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+            total=seconds + CALL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=self._silence
         )
         parameters = {**query, "watch": "true", "timeoutSeconds": str(int(seconds))}
         async with self._asked(Call("watch", resource, query=parameters), timeout) as answer:
@@ -247,8 +262,10 @@ class Api:
             async with answer:
                 if answer.status not in _OK:
                     raise _refusal(answer, await answer.read())
+                if answer.content_type != JSON:
+                    raise ApiUnavailable(f"what answered {code} without JSON is no API server")
                 yield answer
-        except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError, ApiException) as error:
+        except (OSError, TimeoutError, aiohttp.ClientError, OpenApiException) as error:
             raise ApiUnavailable(f"the API server does not answer: {_why(error)}") from None
         finally:
             self._called(call.verb, call.label, code or "none", time.perf_counter() - began)
@@ -262,13 +279,15 @@ class Api:
         authorization = await self.access.authorization()
         if authorization:
             headers[hdrs.AUTHORIZATION] = authorization
-        said = await self._rest.request(
-            _METHODS[call.verb],
-            url,
-            headers=headers,
-            body=None if call.body is None else msgspec.to_builtins(call.body),
-            _request_timeout=timeout,
-        )
+        body = None if call.body is None else msgspec.to_builtins(call.body)
+        try:
+            said = await self._rest.request(
+                _METHODS[call.verb], url, headers=headers, body=body, _request_timeout=timeout
+            )
+        except (OSError, aiohttp.ClientError, OpenApiException):  # some are ValueErrors, too
+            raise
+        except ValueError:
+            raise ApiUnavailable(f"{self.access.where} holds what no request can") from None
         answer: aiohttp.ClientResponse = said.response
         return answer
 
@@ -280,7 +299,7 @@ def _strict(manager: str) -> dict[str, str]:
 def _refusal(answer: aiohttp.ClientResponse, body: bytes) -> ApiRefused | ApiUnavailable:
     try:
         status = msgspec.json.decode(body, type=Status)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         status = Status()  # a proxy in between, or a server that is ending
     code = answer.status
     if code == _TOO_MANY or code >= _SERVER_ERROR:
@@ -295,7 +314,7 @@ def _refusal(answer: aiohttp.ClientResponse, body: bytes) -> ApiRefused | ApiUna
 def _retry_after(text: str | None, code: int) -> float | None:
     """Seconds; a server that says nothing is asked again only if it did nothing (429)."""
     if text is not None and text.isascii() and text.isdigit():
-        return float(text)
+        return max(float(text), _RETRY_SECONDS)
     return _RETRY_SECONDS if code == _TOO_MANY else None
 
 
@@ -317,4 +336,4 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             if line:
                 yield line
         if len(rest) > _LINE_BYTES:
-            raise ApiUnavailable("the API server sent an event that has no end")
+            raise ApiExpired(_OK.start, "TooLong", "an event that only a list can tell")

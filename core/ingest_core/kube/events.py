@@ -122,7 +122,7 @@ class Recorder:
             self._told.popitem(last=False)
 
     async def _create(self, fact: Fact, now: float) -> _Told:
-        name = f"{fact.name[:200]}.{uuid4().hex[:16]}"
+        name = f"{fact.name[:200].rstrip('-.')}.{uuid4().hex[:16]}"
         stamp = _time()
         body: dict[str, Any] = {
             "apiVersion": "v1",

@@ -28,6 +28,7 @@ PAGE: Final = "500"
 WATCH_SECONDS: Final = 300.0  # to twice as much, so that not all come back at once
 _FIRST_DELAY: Final = 0.25
 _LAST_DELAY: Final = 10.0
+_SHORT_SECONDS: Final = 1.0  # a watch that ended so soon, and told nothing, was none
 _GONE: Final = 410
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -120,21 +121,43 @@ class Informer(Generic[T]):
         self.synced = False
         self.heard = now()  # when the server last said something, by the monotonic clock
 
+    @property
+    def reached(self) -> int:
+        """Version up to which the watch has told everything."""
+        return version(self._reached)
+
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[AbstractSet[str]]]:
         """Names to look at again; first, once it is synced, every name."""
         return self._changes.read(self._objects, ready=self.synced)
 
     def put(self, found: T) -> None:
-        """Take over what a write of our own answered; the watch may not have told of it yet."""
-        if self._keep(found):
-            self._changes.tell({found.metadata.name})
+        """Take over what a write of our own answered; the watch may not have told of it yet.
 
-    def drop(self, name: str) -> None:
-        """Forget what we deleted ourselves; the watch may not have told of it yet."""
-        found = self._objects.pop(name, None)
-        if found is not None:
+        Nothing where the watch has been already: it may have told of its end, too. And nothing new
+        where objects are selected: by what, only the server knows.
+        """
+        metadata = found.metadata
+        told = version(metadata.resource_version) <= self.reached
+        selected = not self._select or metadata.name in self._objects
+        if selected and not told and self._keep(found):
+            self._tell({metadata.name})
+
+    def drop(self, name: str, uid: str = "") -> None:
+        """Forget what we deleted ourselves; the watch may not have told of it yet.
+
+        What a finalizer holds, as the watch says, stays until the watch tells of its end.
+
+        Args:
+            name: Of the object.
+            uid: Of the very one: another one of that name, made since, stays.
+        """
+        found = self._objects.get(name)
+        if found is None or found.metadata.deletion_timestamp:
+            return
+        if uid in ("", found.metadata.uid):
+            del self._objects[name]
             self._dropped[name] = found.metadata.uid
-            self._changes.tell({name})
+            self._tell({name})
 
     async def run(self) -> Never:
         """Keep the copy until cancelled; whatever fails is tried again."""
@@ -145,26 +168,26 @@ class Informer(Generic[T]):
             try:
                 if at is None:
                     at = await self._list()
-                    failures = 0
                 at = await self._watch(at)
                 failures = 0
-            except ApiExpired:
-                log.info("watch_expired", resource=self._resource.plural)
+                continue
+            except (ApiExpired, msgspec.DecodeError, UnicodeDecodeError) as error:
+                log.info("watch_expired", resource=self._resource.plural, error=str(error))
                 at = None
             except (ApiUnavailable, ApiRefused) as error:
-                failures = 0 if self.heard > began else failures
                 if failures == 0:
                     log.warning(
                         "watch_interrupted", resource=self._resource.plural, error=str(error)
                     )
-                failures += 1
-                ceiling = min(_LAST_DELAY, _FIRST_DELAY * (1 << min(failures, 10)))
-                await asyncio.sleep(ceiling * (0.5 + self._draw() / 2))
+            failures = 1 if self._now() - began > _LAST_DELAY else failures + 1
+            ceiling = min(_LAST_DELAY, _FIRST_DELAY * (1 << min(failures, 10)))
+            await asyncio.sleep(ceiling * (0.5 + self._draw() / 2))
 
     async def _list(self) -> str:
         """Read everything, take it over, sweep the rest; gives the version to watch from."""
         listed: set[str] = set()
         changed: set[str] = set()
+        self._dropped.clear()  # what was deleted before is not in a list that begins now
         query = {**self._select, "limit": PAGE}
         while True:
             body = await self._api.get(self._resource, **query)
@@ -177,8 +200,6 @@ class Informer(Generic[T]):
             query["continue"] = page.metadata.continue_
         at = page.metadata.resource_version
         newest = version(at)
-        for name in self._dropped.keys() - listed:
-            del self._dropped[name]
         for name in self._objects.keys() - listed:
             if (
                 version(self._objects[name].metadata.resource_version) <= newest
@@ -186,9 +207,11 @@ class Informer(Generic[T]):
                 del self._objects[name]
                 changed.add(name)
         self.heard = self._now()
-        first, self.synced = not self.synced, True
-        if changed or first:
-            self._changes.tell(changed)
+        if not self.synced:
+            self.synced = True
+            self._tell(self._objects.keys())
+        elif changed:
+            self._tell(changed)
         return at
 
     async def _watch(self, at: str) -> str:
@@ -196,10 +219,12 @@ class Informer(Generic[T]):
 
         Raises:
             ApiExpired: That version is forgotten.
+            ApiRefused, ApiUnavailable: It told nothing before it failed.
         """
         query = {**self._select, "resourceVersion": at, "allowWatchBookmarks": "true"}
         seconds = WATCH_SECONDS * (1 + self._draw())
         self._reached = at
+        began = self._now()
         try:
             async with self._api.watch(self._resource, query, seconds) as lines:
                 async for line in lines:
@@ -209,6 +234,9 @@ class Informer(Generic[T]):
             if self._reached == at:
                 raise
             log.info("watch_resumed", resource=self._resource.plural)
+        else:
+            if self._reached == at and self._now() - began < _SHORT_SECONDS:
+                raise ApiUnavailable("a watch ended at once")
         return self._reached
 
     def _event(self, line: bytes) -> None:
@@ -231,7 +259,12 @@ class Informer(Generic[T]):
                 changed.add(name)
         self._reached = bare.metadata.resource_version
         if changed:
-            self._changes.tell(changed)
+            self._tell(changed)
+
+    def _tell(self, names: AbstractSet[str]) -> None:
+        """To readers, who are told everything first, once it is synced."""
+        if self.synced:
+            self._changes.tell(names)
 
     def _read(self, raw: msgspec.Raw, changed: set[str]) -> str:
         """Take an object over; gives its name."""

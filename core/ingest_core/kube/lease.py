@@ -22,9 +22,26 @@ from ingest_core.kube.leases import Lease, LeaseSpec, Seen, seen
 from ingest_core.kube.resources import LEASES
 
 FENCE: Final = 0.8  # of a Lease's duration, after which a holder that could not renew stands back
+_TRY: Final = 0.4  # of it, for which one try may take: a dead connection must not cost the Lease
 _RETRY_SECONDS: Final = 0.5
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Term:
+    """A time for which a Lease was held without a lapse. Written by its holder, read by any thread.
+
+    Once it is over it is over for ever: whoever renews the Lease then begins another one. So what
+    lives by a term ends with it, even if its process slept through the end and the renewal.
+
+    Attributes:
+        since: Monotonic seconds at which it began.
+        until: Monotonic seconds at which it ends, unless the Lease is renewed before.
+    """
+
+    def __init__(self, since: float, until: float) -> None:
+        self.since: Final = since
+        self.until = until
 
 
 class LeaseHolder:
@@ -73,7 +90,13 @@ class LeaseHolder:
         self._wake = asyncio.Event()
         self.held = asyncio.Event()
         self.heard = float("-inf")  # monotonic: when the server last answered
-        self.until = float("-inf")  # monotonic: this process may act as the holder until then
+        self.renewed = float("-inf")  # monotonic: when the last renewal that counts was sent
+        self.term = Term(float("-inf"), float("-inf"))
+
+    @property
+    def until(self) -> float:
+        """Monotonic time until which this process may act as the holder."""
+        return self.term.until
 
     @property
     def holds(self) -> bool:
@@ -95,16 +118,17 @@ class LeaseHolder:
             delay = self._renew * (0.9 + 0.2 * self._draw())
             sent = self._now()
             try:
-                if await self._step():
-                    self.until = sent + FENCE * self._duration
-                    self.held.set()
+                async with asyncio.timeout(_TRY * self._duration):
+                    held = await self._step()
+                if held:
+                    self._hold(sent)
                 self.heard = self._now()
             except ApiConflict:  # somebody else wrote it: look, and decide again
                 self._lease = None
                 delay = _RETRY_SECONDS * self._draw()
-            except (ApiUnavailable, ApiRefused) as error:
+            except (ApiUnavailable, ApiRefused, TimeoutError, msgspec.DecodeError) as error:
                 self._lease = None
-                log.warning("lease_not_renewed", lease=self._name, error=str(error))
+                log.warning("lease_not_renewed", lease=self._name, error=str(error) or "timed out")
                 delay = _RETRY_SECONDS * (0.5 + self._draw())
             try:
                 async with asyncio.timeout(delay):
@@ -113,8 +137,18 @@ class LeaseHolder:
                 pass
             self._wake.clear()
 
+    def _hold(self, sent: float) -> None:
+        now, until = self._now(), sent + FENCE * self._duration
+        if now < self.term.until:
+            self.term.until = until
+        else:
+            self.term = Term(now, until)
+        self.renewed = sent
+        self.held.set()
+
     async def release(self) -> None:
         """Let go, so that nobody waits for it to run out; best effort."""
+        self.term.until = float("-inf")
         lease, self._lease = self._lease, None
         if lease is None or lease.spec.holder_identity != self._identity:
             return
@@ -141,6 +175,7 @@ class LeaseHolder:
         holder = lease.spec.holder_identity
         if holder != self._identity:
             if self.held.is_set():
+                self.term.until = float("-inf")
                 raise LeaseLost(f"the Lease {self._name} was taken by {holder or 'nobody'}")
             if self._patient:
                 self._seen = seen(self._seen, lease, self._now(), self._duration)

@@ -21,7 +21,13 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
-        """Path of the collection, or of one object, or of a part of it."""
+        """Path of the collection, or of one object, or of a part of it.
+
+        Raises:
+            ValueError: A name by which a URL would leave the collection.
+        """
+        if {namespace, name} & {".", ".."}:
+            raise ValueError("no object is named . or ..")
         root = f"/apis/{self.group}" if self.group else "/api"
         parts = [root, self.version, "namespaces", quote(namespace, safe=""), self.plural]
         parts += [quote(part, safe="") for part in (name, subresource) if part]

@@ -1,0 +1,100 @@
+"""Whose Lease has run out, by the clock of whoever looks."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest_core import lenient
+from ingest_core.kube.leases import Lease, LeaseSpec, Seen, seen
+from ingest_core.model import Metadata
+
+DURATION = 10
+
+
+def lease(holder: str | None = "a", renewed: str | None = "t1", duration: int | None = 10) -> Lease:
+    spec = LeaseSpec(holder_identity=holder, renew_time=renewed, lease_duration_seconds=duration)
+    return Lease(metadata=Metadata(name="worker-0"), spec=spec)
+
+
+def test_a_renewal_counts_from_when_it_was_first_seen() -> None:
+    first = seen(None, lease(), 100.0, 15)
+    again = seen(first, lease(), 109.0, 15)
+    assert again.at == 100.0
+    assert again.alive(109.9)
+    assert not again.alive(110.0)
+
+
+def test_a_new_renewal_counts_anew() -> None:
+    first = seen(None, lease(renewed="t1"), 100.0, 15)
+    assert seen(first, lease(renewed="t2"), 109.0, 15).alive(118.9)
+
+
+def test_the_same_time_of_another_holder_is_another_renewal() -> None:
+    first = seen(None, lease(holder="a"), 100.0, 15)
+    assert seen(first, lease(holder="b"), 109.0, 15) == Seen("b", "t1", 10.0, 109.0)
+
+
+@pytest.mark.parametrize("renewed", [None, "1999-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "soon"])
+def test_what_the_holder_wrote_as_its_time_is_not_looked_at(renewed: str | None) -> None:
+    one = seen(None, lease(renewed=renewed), 0.0, 15)
+    assert one.alive(9.9)
+    assert not one.alive(10.0)
+
+
+@pytest.mark.parametrize("holder", [None, ""])
+def test_one_that_nobody_holds_has_run_out(holder: str | None) -> None:
+    assert not seen(None, lease(holder=holder), 0.0, 15).alive(0.0)
+
+
+@pytest.mark.parametrize("duration", [None, 0])
+def test_one_without_a_duration_has_the_default(duration: int | None) -> None:
+    one = seen(None, lease(duration=duration), 0.0, 15)
+    assert one.alive(14.9)
+    assert not one.alive(15.0)
+
+
+def test_a_changed_duration_counts_from_the_same_renewal() -> None:
+    first = seen(None, lease(duration=10), 100.0, 15)
+    longer = seen(first, lease(duration=60), 105.0, 15)
+    assert (longer.at, longer.duration) == (100.0, 60.0)
+
+
+@given(
+    offset=st.floats(-1e9, 1e9),
+    looks=st.lists(st.floats(0.01, 20.0), min_size=1, max_size=20),
+    renews=st.lists(st.floats(0.5, 20.0), max_size=20),
+)
+def test_two_observers_never_need_one_clock(
+    offset: float, looks: list[float], renews: list[float]
+) -> None:
+    """Whoever looks sees the holder alive for at least the duration from its last renewal."""
+    times = [sum(renews[:count]) for count in range(len(renews) + 1)]
+    known: Seen | None = None
+    for look in (sum(looks[: count + 1]) for count in range(len(looks))):
+        last = max(time for time in times if time <= look)
+        known = seen(known, lease(renewed=f"{last}"), look + offset, 15)
+        assert known.alive(look + offset) or look + 1e-3 >= last + DURATION
+
+
+@pytest.mark.parametrize(
+    ("annotations", "draining"),
+    [
+        ({"camera-ingest.io/draining": "true"}, True),
+        ({"camera-ingest.io/draining": "false"}, False),
+        ({"other": "true"}, False),
+        ({}, False),
+    ],
+)
+def test_a_worker_says_that_it_drains_by_an_annotation(
+    annotations: dict[str, str], *, draining: bool
+) -> None:
+    raw = {"metadata": {"name": "worker-0", "annotations": annotations}, "spec": {}}
+    assert lenient.convert(raw, Lease).draining is draining
+
+
+def test_one_of_anybody_is_read() -> None:
+    raw = b"""{"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata":
+        {"name": "x", "managedFields": []}, "spec": {"strategy": "OldestEmulationVersion"}}"""
+    assert lenient.decode(raw, Lease).spec == LeaseSpec()
+    assert not msgspec.json.decode(raw, type=Lease).draining

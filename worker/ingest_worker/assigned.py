@@ -1,0 +1,204 @@
+"""The Cameras that concern one worker: what is assigned to it, and what it hands over.
+
+Two watches see them, by two fields, and neither knows what the other will tell: a camera that is
+handed over leaves one and comes into the other, in either order, and one of them may be late by
+seconds. So of every camera only what is newer than all that was known before counts, and one that
+neither watch has any more is asked for by name before it is believed to be gone. Losing a camera
+for a moment would cost its session; believing an old version, a second one.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
+from typing import Final, Never
+
+import msgspec
+import structlog
+
+from ingest_core import lenient, names
+from ingest_core.changes import Changes
+from ingest_core.errors import ApiRefused, ApiUnavailable, RegistryUnavailable
+from ingest_core.kube.client import Api
+from ingest_core.kube.informer import PAGE, Informer, Page, version
+from ingest_core.kube.resources import CAMERAS
+from ingest_core.model import Camera
+
+GRACE_SECONDS: Final = 0.05  # in which the other watch usually tells of a camera that left this one
+_RETRY_SECONDS: Final = 1.0
+_AT_ONCE: Final = 16
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class AssignedCameras:
+    """A `registry.CameraReader`. One event loop; one owner calls `run`.
+
+    Args:
+        api: The server, and the namespace.
+        worker: Whose cameras.
+        draw: Evenly distributed in [0, 1).
+    """
+
+    def __init__(self, api: Api, worker: str, draw: Callable[[], float] = random.random) -> None:
+        self._api = api
+        self._worker = worker
+        self._draw = draw
+        self._informers = [
+            Informer(api, CAMERAS, Camera, {"fieldSelector": f"{field}={worker}"})
+            for field in (names.SELECT_WORKER, names.SELECT_PREVIOUS)
+        ]
+        self._cameras: dict[str, Camera] = {}
+        self._gone: dict[str, int] = {}  # name → version at which it was not ours any more
+        self._doubtful: set[str] = set()
+        self._doubt = asyncio.Event()
+        self._changes = Changes()
+        self.cameras: Final[Mapping[str, Camera]] = MappingProxyType(self._cameras)
+        self.synced = False
+
+    def by_id(self, camera_id: str) -> Camera | None:
+        """The camera with this id; of several with one id, the first by name."""
+        found = (camera for camera in self._cameras.values() if camera.id == camera_id)
+        return min(found, key=lambda camera: camera.name, default=None)
+
+    def changes(self) -> AbstractAsyncContextManager[AsyncIterator[AbstractSet[str]]]:
+        """See `registry.CameraReader.changes`."""
+        return self._changes.read(self._cameras, ready=self.synced)
+
+    def put(self, camera: Camera) -> None:
+        """Take over what the server answered."""
+        if self._take(camera):
+            self._changes.tell({camera.name})
+
+    async def refresh(self) -> None:
+        """See `registry.WorkerRegistry.refresh`."""
+        before = {name for name, one in self._cameras.items() if self._is_worker(one)}
+        try:
+            listed, _ = await self._list(f"{names.SELECT_WORKER}={self._worker}")
+            changed = {camera.name for camera in listed if self._take(camera)}
+            self._changes.tell(changed)
+            for name in before - {camera.name for camera in listed}:
+                await self._ask(name)
+        except ApiRefused as error:
+            raise RegistryUnavailable(str(error)) from error
+
+    async def run(self) -> Never:
+        """Keep the copy until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for number, informer in enumerate(self._informers):
+                tasks.create_task(informer.run(), name=f"watch {number}")
+                tasks.create_task(self._follow(informer), name=f"watched {number}")
+            tasks.create_task(self._clear_up(), name="doubtful cameras")
+        raise AssertionError("the watches never end")
+
+    async def _follow(self, informer: Informer[Camera]) -> Never:
+        async with informer.changes() as changes:
+            async for changed in changes:
+                self._look(changed)
+                if not self.synced and all(one.synced for one in self._informers):
+                    self.synced = True
+                    self._changes.tell(set(self._cameras))
+        raise AssertionError("changes never end")
+
+    def _look(self, changed: Iterable[str]) -> None:
+        """Compare what the watches have with what is known."""
+        news = set()
+        for name in changed:
+            seen = [one.objects[name] for one in self._informers if name in one.objects]
+            if seen:
+                newest = max(seen, key=_version)
+                if self._take(newest, told=True):
+                    news.add(name)
+            elif name in self._cameras:
+                self._doubtful.add(name)
+                self._doubt.set()
+        for name in [name for name, at in self._gone.items() if at <= self._reached]:
+            del self._gone[name]
+        self._changes.tell(news)
+
+    @property
+    def _reached(self) -> int:
+        """Version up to which both watches have told everything."""
+        return min(informer.reached for informer in self._informers)
+
+    def _take(self, camera: Camera, *, told: bool = False) -> bool:
+        """Is it news? An answer that comes when the watches are past it is none."""
+        name, at = camera.name, _version(camera)
+        there = self._cameras.get(name)
+        if there is not None:
+            known = _version(there)
+        else:
+            known = max(self._gone.get(name, -1), -1 if told else self._reached)
+        if at <= known:
+            return False
+        self._doubtful.discard(name)
+        if self._is_worker(camera) or self._is_previous(camera):
+            self._cameras[name] = camera
+            self._gone.pop(name, None)
+            return True
+        return self._let_go(name, at)
+
+    def _let_go(self, name: str, at: int) -> bool:
+        self._gone[name] = at
+        return self._cameras.pop(name, None) is not None
+
+    def _is_worker(self, camera: Camera) -> bool:
+        assignment = camera.status.assignment
+        return assignment is not None and assignment.worker == self._worker
+
+    def _is_previous(self, camera: Camera) -> bool:
+        assignment = camera.status.assignment
+        return assignment is not None and assignment.previous == self._worker
+
+    async def _clear_up(self) -> Never:
+        """Ask for what no watch has any more, until it is known what became of it."""
+        while True:
+            await self._doubt.wait()
+            self._doubt.clear()
+            await asyncio.sleep(GRACE_SECONDS)
+            asked = sorted(self._doubtful)[:_AT_ONCE]
+            try:
+                async with asyncio.TaskGroup() as asking:
+                    for name in asked:
+                        asking.create_task(self._ask(name), name=f"ask for {name}")
+            except* (ApiUnavailable, ApiRefused) as group:
+                log.warning("cameras_doubtful", error=str(group.exceptions[0]))
+                await asyncio.sleep(_RETRY_SECONDS * (0.5 + self._draw()))
+            if self._doubtful:
+                self._doubt.set()
+
+    async def _ask(self, name: str) -> None:
+        """Look at one camera now. Raises as `Api.call`."""
+        listed, at = await self._list(f"metadata.name={name}")
+        there = self._cameras.get(name)
+        if listed:
+            changed = self._take(listed[0])
+        else:
+            changed = there is not None and _version(there) <= at and self._let_go(name, at)
+        self._doubtful.discard(name)
+        if changed:
+            self._changes.tell({name})
+
+    async def _list(self, selector: str) -> tuple[list[Camera], int]:
+        """Cameras as they are now, and the version of that. Raises as `Api.call`.
+
+        By a list also where it is one: that may be empty, and says as of when.
+        """
+        found: list[Camera] = []
+        query = {"fieldSelector": selector, "limit": PAGE}
+        while True:
+            page = msgspec.json.decode(await self._api.get(CAMERAS, **query), type=Page)
+            for raw in page.items:
+                try:
+                    found.append(lenient.decode(raw, Camera))
+                except msgspec.DecodeError:
+                    log.warning("object_unreadable", resource=CAMERAS.plural, selector=selector)
+            if not page.metadata.continue_:
+                return found, version(page.metadata.resource_version)
+            query["continue"] = page.metadata.continue_
+
+
+def _version(camera: Camera) -> int:
+    return version(camera.metadata.resource_version)

@@ -1,0 +1,148 @@
+"""The registry of a worker on Kubernetes: what it sees by watches, what it says by apply.
+
+Every worker applies as one field manager, so that the next worker's word takes the place of the
+last one's; that of an earlier assignment is refused by the API server itself. Letting go is said by
+a manager of its own: neither takes the other's word away. The uid goes with each write, so none
+reaches a camera that was made anew under the same name.
+
+What a worker calls, for its Role: list and watch Cameras, patch their status, get the Secrets that
+they name.
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from ingest_core import lenient, model, names
+from ingest_core.conditions import merged
+from ingest_core.errors import (
+    ApiConflict,
+    ApiForbidden,
+    ApiInvalid,
+    ApiNotFound,
+    ApiRefused,
+    RegistryUnavailable,
+    SecretMissing,
+    Superseded,
+)
+from ingest_core.events import rfc3339
+from ingest_core.kube.client import Api
+from ingest_core.kube.resources import CAMERAS, SECRETS
+from ingest_core.model import Camera, Condition, Stream
+from ingest_core.registry import CameraReader
+
+_EPOCH: Final = "status.stream.epoch"  # the field whose rule refuses a superseded worker
+_OURS: Final = (model.CONNECTED, model.READY)
+
+
+class Reader(CameraReader, Protocol):
+    """What the registry reads by."""
+
+    def put(self, camera: Camera) -> None:
+        """Take over what a write answered."""
+
+    async def refresh(self) -> None:
+        """See `registry.WorkerRegistry.refresh`."""
+
+
+class _Secret(msgspec.Struct, frozen=True):
+    data: dict[str, str] = {}
+
+
+class KubeWorkerRegistry:
+    """A `registry.WorkerRegistry`.
+
+    Args:
+        api: The server, and the namespace.
+        reader: Keeps the cameras; the caller runs it.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, api: Api, reader: Reader, clock: Callable[[], float] = time.time) -> None:
+        self._api = api
+        self._reader = reader
+        self._clock = clock
+
+    @property
+    def cameras(self) -> Mapping[str, Camera]:
+        """See `registry.CameraReader`, as the next three."""
+        return self._reader.cameras
+
+    @property
+    def synced(self) -> bool:
+        return self._reader.synced
+
+    def changes(self) -> AbstractAsyncContextManager[AsyncIterator[AbstractSet[str]]]:
+        return self._reader.changes()
+
+    def by_id(self, camera_id: str) -> Camera | None:
+        return self._reader.by_id(camera_id)
+
+    async def refresh(self) -> None:
+        """See `registry.WorkerRegistry`, as all that follow."""
+        await self._reader.refresh()
+
+    async def secret(self, name: str, key: str) -> str:
+        try:
+            answer = await self._api.get(SECRETS, name)
+        except ApiNotFound:
+            raise SecretMissing(name, key) from None
+        except ApiForbidden:
+            # The operator extends the Role when it sees the camera: some time after the worker may.
+            raise SecretMissing(name, key, "this worker's Role does not allow it (yet)") from None
+        except ApiRefused as error:
+            raise RegistryUnavailable(f"secret {name!r}: {error.reason}") from None
+        try:
+            value = msgspec.json.decode(answer, type=_Secret).data[key]
+        except (KeyError, msgspec.DecodeError):
+            raise SecretMissing(name, key) from None
+        try:
+            return base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise SecretMissing(name, key, f"its key {key!r} is not text in UTF-8") from None
+
+    async def report(
+        self, camera: Camera, stream: Stream, conditions: tuple[Condition, ...]
+    ) -> None:
+        there = self._reader.cameras.get(camera.name)
+        said = () if there is None else there.status.conditions
+        generation = camera.metadata.generation
+        ours = (one for one in said if one.type in _OURS)
+        now = rfc3339(self._clock())
+        status = {
+            "observedGeneration": generation,
+            "stream": stream,
+            "conditions": merged(ours, conditions, generation=generation, now=now),
+        }
+        try:
+            await self._apply(camera, status, names.WORKER_MANAGER)
+        except ApiInvalid as error:
+            if any(cause.field == _EPOCH for cause in error.causes):
+                raise Superseded(f"camera {camera.id!r} has a later assignment") from None
+            raise
+
+    async def release(self, camera: Camera) -> None:
+        stream = Stream(released_epoch=camera.epoch)
+        await self._apply(camera, {"stream": stream}, names.RELEASE_MANAGER)
+
+    async def _apply(self, camera: Camera, status: Mapping[str, Any], manager: str) -> None:
+        """Write a part of the status of this very camera, if it is there still."""
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": CAMERAS.kind,
+            "metadata": {"name": camera.name, "uid": camera.metadata.uid},
+            "status": status,
+        }
+        try:
+            answer = await self._api.apply(
+                CAMERAS, camera.name, body, manager=manager, subresource="status"
+            )
+        except (ApiNotFound, ApiConflict):
+            return  # it is gone, or another one by now; the watch tells
+        self._reader.put(lenient.decode(answer, Camera))
