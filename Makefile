@@ -7,6 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 SUITE ?=
+SECONDS ?= 300
+SEED ?=
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,9 @@ check: $(READY) ## Format, lint, types, import contracts, dead code, generated d
 	$(BIN)/vulture
 	$(BIN)/python -m tools.reference --check
 
+chaos: $(READY) ## Break everything at random around a real API server; SECONDS=300, SEED=number
+	@$(BIN)/python -m tests.cluster.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 bench: $(READY) ## Measure, as ratios in one run, and write docs/reference/benchmarks.md
 	@$(BIN)/python -m bench
 
@@ -49,4 +54,4 @@ lock: $(READY) ## Write constraints.txt from what is installed
 clean: ## Remove what make made
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo test check bench docs lock clean
+.PHONY: help install demo test check chaos bench docs lock clean

@@ -15,7 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import capacity, connecting, cpu, frontdoor, latency, machine, memory
+from bench import (
+    capacity,
+    connecting,
+    controlplane,
+    cpu,
+    firstframe,
+    frontdoor,
+    latency,
+    machine,
+    memory,
+    plancost,
+)
 from bench.line import Line, table
 from bench.processes import BenchError
 
@@ -36,6 +47,9 @@ PARTS: Final[Mapping[str, Part]] = {
     "frontdoor": Part("HTTP", frontdoor.measure, frontdoor.__doc__),
     "latency": Part("Latency", latency.measure, latency.__doc__),
     "connecting": Part("Starting", connecting.measure, connecting.__doc__),
+    "plan": Part("Cost of a plan", plancost.measure, plancost.__doc__),
+    "controlplane": Part("Control plane", controlplane.measure, controlplane.__doc__),
+    "firstframe": Part("From apply to a frame", firstframe.measure, firstframe.__doc__),
 }
 _PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "benchmarks.md"
 

@@ -25,19 +25,18 @@ from ingest_core.errors import (
     CameraExists,
     IngestError,
     InvalidManifest,
-    NotAllowed,
     Problem,
     RegistryUnavailable,
     UnknownCamera,
 )
 from ingest_core.kube.cameras import KubeCameras
 from ingest_core.kube.client import Api
-from ingest_core.kube.resources import CAMERAS, SECRETS
+from ingest_core.kube.resources import CAMERAS
 from ingest_core.manifest import check_camera, parse
 from ingest_core.model import Camera, CameraSpec, Metadata
 from ingest_core.objects import borrowed, referring, secrets_of
 from ingest_gateway import merge_patch, own_secret
-from ingest_gateway.refusals import refusal
+from ingest_gateway.logins import Logins, told
 
 TRIES: Final = 5  # of a write that somebody else's came before
 _EXISTS: Final = "AlreadyExists"
@@ -60,6 +59,7 @@ class KubeRegistry(KubeCameras):
     def __init__(self, api: Api, token: Callable[[], str] = _token) -> None:
         super().__init__(api)
         self._api = api
+        self._logins = Logins(api)
         self._token = token
         self.namespace: Final = api.namespace
 
@@ -78,7 +78,7 @@ class KubeRegistry(KubeCameras):
         made = await self._create(_owning(camera, own, secret))
         if own is not None:
             try:
-                await self._create_secret(own, made, secret)
+                await self._logins.make(own, made, secret)
             except IngestError:
                 await self._take_back(made, own)
                 raise
@@ -101,19 +101,19 @@ class KubeRegistry(KubeCameras):
         own = own_secret.name_of(name, self._token()) if secret else None
         wanted = _owning(camera, own, secret or {})
         if own is not None:
-            await self._create_secret(own, before, secret or {})
+            await self._logins.make(own, before, secret or {})
         try:
             after = await self._rewrite(before, wanted)
         except ApiUnavailable:  # it may have been done: then the new login is in use
             log.warning("camera_in_doubt", camera=name, secret=own)
             raise
         except IngestError:
-            await self._delete_secret(own)
+            await self._logins.remove(own)
             raise
         self.put(after)
         old = own_secret.own_secret(before)
         if old != own_secret.own_secret(after):
-            await self._delete_secret(old)
+            await self._logins.remove(old)
         return after
 
     async def delete(self, name: str) -> None:
@@ -133,9 +133,9 @@ class KubeRegistry(KubeCameras):
             await self.look_up(name)
             raise CameraChanged(camera.id) from None
         except ApiRefused as error:
-            raise _told(error) from None
+            raise told(error) from None
         self.drop(name, camera.metadata.uid)
-        await self._delete_secret(own_secret.own_secret(camera))  # not every server collects it
+        await self._logins.remove(own_secret.own_secret(camera))  # not every server collects it
 
     async def look_up(self, name: str) -> None:
         """Ask for a camera, where the watch may be behind.
@@ -149,7 +149,7 @@ class KubeRegistry(KubeCameras):
         except ApiNotFound:
             self.drop(name)
         except ApiRefused as error:
-            raise _told(error) from None
+            raise told(error) from None
 
     # How
 
@@ -162,8 +162,11 @@ class KubeRegistry(KubeCameras):
 
     def _checked(self, camera: Camera, own: AbstractSet[str]) -> Camera:
         self._demand_synced()
-        made = {name for name in map(own_secret.own_secret, self.cameras.values()) if name}
-        if problems := check_camera(camera) + borrowed(camera.spec, own, made):
+        problems = check_camera(camera)
+        if secrets_of(camera.spec) - own:
+            made = {name for name in map(own_secret.own_secret, self.cameras.values()) if name}
+            problems += borrowed(camera.spec, own, made)
+        if problems:
             raise InvalidManifest(*problems)
         return camera
 
@@ -185,9 +188,9 @@ class KubeRegistry(KubeCameras):
         except ApiConflict as error:
             if error.reason == _EXISTS:
                 raise CameraExists(camera.id) from None
-            raise _told(error) from None
+            raise told(error) from None
         except ApiRefused as error:
-            raise _told(error) from None
+            raise told(error) from None
         return lenient.decode(answer, Camera)
 
     async def _rewrite(self, before: Camera, wanted: Camera) -> Camera:
@@ -198,12 +201,12 @@ class KubeRegistry(KubeCameras):
                 answer = await self._api.update(
                     CAMERAS, before.name, body, manager=names.GATEWAY_MANAGER
                 )
-            except ApiConflict:
+            except (ApiConflict, ApiNotFound):
                 continue
             except ApiUnavailable:
                 return await self._done(wanted)
             except ApiRefused as error:
-                raise _told(error) from None
+                raise told(error) from None
             return lenient.decode(answer, Camera)
         raise CameraChanged(before.id)
 
@@ -217,7 +220,7 @@ class KubeRegistry(KubeCameras):
         except ApiUnavailable as error:
             raise RegistryUnavailable(f"{error}: nothing was written") from None
         except ApiRefused as error:
-            raise _told(error) from None
+            raise told(error) from None
         there = lenient.convert(raw, Camera)
         if (there.metadata.uid, there.spec) != (before.metadata.uid, before.spec):
             self.put(there)
@@ -231,45 +234,28 @@ class KubeRegistry(KubeCameras):
             ApiUnavailable: Nobody says whether it was.
             RegistryUnavailable: It was not.
         """
+        nothing = RegistryUnavailable("the API server did not answer: nothing was written")
         try:
             there = lenient.decode(await self._api.get(CAMERAS, wanted.name), Camera)
         except ApiRefused:
-            raise RegistryUnavailable(
-                "the API server did not answer: nothing was written"
-            ) from None
-        if there.spec != wanted.spec or own_secret.own_secret(there) != own_secret.own_secret(
-            wanted
-        ):
-            raise RegistryUnavailable("the API server did not answer: nothing was written")
+            raise nothing from None
+        ours = own_secret.own_secret(there) == own_secret.own_secret(wanted)
+        if there.spec != wanted.spec or not ours:
+            raise nothing
         return there
-
-    async def _create_secret(self, name: str, camera: Camera, values: Mapping[str, str]) -> None:
-        body = own_secret.manifest(name, camera, values)
-        try:
-            await self._api.create(SECRETS, body, manager=names.GATEWAY_MANAGER)
-        except ApiRefused as error:
-            raise _told(error, secret=True) from None
 
     async def _take_back(self, camera: Camera, secret: str) -> None:
         """Undo: a camera whose login could not be kept is as if it had never been."""
-        await self._delete_secret(secret)
+        self.put(camera)  # or the watch would bring it, once it is gone
+        await self._logins.remove(secret)
         try:
             await self._api.delete(CAMERAS, camera.name, uid=camera.metadata.uid)
         except ApiNotFound:
             pass
         except (ApiUnavailable, ApiRefused) as error:
             log.warning("camera_left", camera=camera.name, error=type(error).__name__)
-
-    async def _delete_secret(self, name: str | None) -> None:
-        """Best effort: what is left goes with its camera."""
-        if name is None:
-            return
-        try:
-            await self._api.delete(SECRETS, name)
-        except ApiNotFound:
-            pass
-        except (ApiUnavailable, ApiRefused) as error:
-            log.warning("secret_left", secret=name, error=type(error).__name__)
+        else:
+            self.drop(camera.name, camera.metadata.uid)
 
 
 def _owning(camera: Camera, own: str | None, values: Mapping[str, str]) -> Camera:
@@ -288,10 +274,3 @@ def _rewritten(raw: dict[str, Any], before: Camera, wanted: Camera) -> dict[str,
     annotations.pop(names.ANNOTATION_OWN_SECRET, None)
     annotations |= wanted.metadata.annotations or {}
     return {**raw, "metadata": {**raw["metadata"], "annotations": annotations}, "spec": spec}
-
-
-def _told(error: ApiRefused, *, secret: bool = False) -> IngestError:
-    told = refusal(error, secret=secret)
-    if isinstance(told, NotAllowed):
-        log.error("permission_missing", error=str(told))
-    return told

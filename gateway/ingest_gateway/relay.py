@@ -8,11 +8,18 @@ from aiohttp import web
 from ingest_gateway import hop
 from ingest_gateway.worker_client import Answer
 
-CLIENT_SECONDS: Final = 30.0  # in which a client must take what is on its way
+CLIENT_SECONDS: Final = 30.0
 
 
-async def relay(request: web.Request, answer: Answer) -> web.StreamResponse:
+async def relay(
+    request: web.Request, answer: Answer, seconds: float = CLIENT_SECONDS
+) -> web.StreamResponse:
     """Answer with what a worker answers.
+
+    Args:
+        request: Of the client.
+        answer: Of the worker.
+        seconds: In which the client must take a piece of it.
 
     Raises:
         WorkerFailed: The answer broke off; the client's connection is cut if it was begun with.
@@ -23,7 +30,7 @@ async def relay(request: web.Request, answer: Answer) -> web.StreamResponse:
     await response.prepare(request)
     while chunk:
         try:
-            async with asyncio.timeout(CLIENT_SECONDS):
+            async with asyncio.timeout(seconds):
                 await response.write(chunk)
         except TimeoutError:
             raise ConnectionResetError("the client takes nothing any more") from None

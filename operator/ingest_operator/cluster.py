@@ -1,10 +1,10 @@
 """The operator's copy of the cluster: what handlers, sweeps and its own writes saw last.
 
-Of two versions of an object the newer one counts, whoever brought it and in whichever order; so
-events may be doubled, delayed and reordered. One event loop. Never asks the API server anything.
+Of two versions of an object the newer one counts, its end included, whoever brought it and in
+whichever order; so events may be doubled, delayed and reordered. One event loop. Never asks the API
+server anything.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -18,12 +18,14 @@ from ingest_core.kube.informer import version
 from ingest_core.kube.leases import Lease, seen
 from ingest_core.kube.pods import Pod
 from ingest_core.pool import CameraPool
+from ingest_operator.sight import SightedClock
 from ingest_operator.state import CameraState, Meta, camera_state
 from ingest_operator.workers import WorkerLease
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _DEFAULT_LEASE_SECONDS: Final = 10.0
+_ENDS: Final = 1000  # of a kind, that are remembered: what comes after an end comes soon
 
 
 class Kind(StrEnum):
@@ -44,15 +46,21 @@ class Cluster:
 
     Args:
         changed: Called when something changed that a plan could depend on.
-        now: Seconds of the clock by which Leases are timed.
+        now: Monotonic seconds, less those for which the API server was out of sight.
+        patience: Seconds without news of Leases that mean nothing: the leader's own is renewed.
+
+    Attributes:
+        clock: By which Leases are timed: it stands still also while their watch tells nothing.
     """
 
     def __init__(
-        self, changed: Callable[[], None], now: Callable[[], float] = time.monotonic
+        self, changed: Callable[[], None], now: Callable[[], float], patience: float
     ) -> None:
         self._changed = changed
         self._now = now
+        self.clock: Final = SightedClock(patience, now)
         self._heads: dict[Kind, dict[str, Meta]] = {kind: {} for kind in Kind}
+        self._ends: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}  # version, by name
         self._cameras: dict[str, CameraState] = {}
         self._pools: dict[str, CameraPool] = {}
         self._leases: dict[str, WorkerLease] = {}
@@ -86,8 +94,10 @@ class Cluster:
         """
         head = msgspec.convert(raw, _Headed).metadata
         there = self._heads[kind].get(head.name)
-        if there is not None and version(head.resource_version) <= version(there.resource_version):
+        known = version(there.resource_version) if there else self._ends[kind].get(head.name, -1)
+        if version(head.resource_version) <= known:
             return
+        self._ends[kind].pop(head.name, None)
         self._heads[kind][head.name] = head
         try:
             changed = self._take(kind, head.name, raw)
@@ -105,8 +115,13 @@ class Cluster:
             name: Its name.
             at: Version at which it was not there.
         """
-        there = self._heads[kind].get(name)
-        if there is None or version(there.resource_version) > at:
+        there, ends = self._heads[kind].get(name), self._ends[kind]
+        if there is not None and version(there.resource_version) > at:
+            return
+        ends[name] = max(at, ends.pop(name, at))
+        if len(ends) > _ENDS:
+            del ends[next(iter(ends))]
+        if there is None:
             return
         del self._heads[kind][name]
         copies: dict[Kind, dict[str, Any]] = {
@@ -141,10 +156,11 @@ class Cluster:
 
     def _take_lease(self, name: str, lease: Lease) -> bool:
         self._lease_heard = self._now()
+        self.clock.heard()
         pool = (lease.metadata.labels or {}).get(names.LABEL_POOL)
         if pool is None:
             return False  # the operator's own
-        now = self._now()
+        now = self.clock()
         before = self._leases.get(name)
         last = None if before is None else before.seen
         found = WorkerLease(

@@ -69,7 +69,8 @@ class Program:
         self._api = api
         self._exposition = exposition
         self._news = asyncio.Event()
-        self._cluster = Cluster(self._news.set, clock)
+        patience = settings.lease_renew_seconds + _ANSWER_SECONDS
+        self._cluster = Cluster(self._news.set, clock, patience)
         self._lease = LeaseHolder(
             api,
             names.OPERATOR_LEASE,
@@ -101,7 +102,6 @@ class Program:
             news=self._news,
             recorder=self._recorder,
             metrics=self._metrics,
-            sighted=clock,
         )
         self._watchdog = Watchdog(
             Sweeper(api, self._cluster),

@@ -48,7 +48,6 @@ class Reconciler:
         news: Set when there is something to look at.
         recorder: Tells people.
         metrics: Of the operator.
-        sighted: The clock of the cluster's Leases: see `sight`.
         now: Monotonic seconds.
         clock: Unix seconds, for people.
     """
@@ -63,7 +62,6 @@ class Reconciler:
         news: asyncio.Event,
         recorder: Recorder,
         metrics: OperatorMetrics,
-        sighted: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -73,7 +71,7 @@ class Reconciler:
         self._lease = lease
         self._notices = Notices(recorder)
         self._metrics = metrics
-        self._sighted = sighted
+        self._sighted = cluster.clock
         self._now = now
         self._clock = clock
         self._news = news

@@ -1,7 +1,9 @@
-"""A clock that stands still while the API server is out of sight.
+"""A clock that stands still while nothing is heard from where news should come.
 
 A Lease runs out when its renewal was not seen for its duration. While nothing at all is seen, that
-says nothing of the worker: an outage of the API server must not look like the loss of them all.
+says nothing of the worker: an outage of the API server, a watch that broke or a process that was
+frozen must not look like the loss of all workers, whose cameras the first one to be seen again
+would get.
 """
 
 import time
@@ -9,10 +11,10 @@ from collections.abc import Callable
 
 
 class SightedClock:
-    """Monotonic seconds, less those for which the server was not heard.
+    """Monotonic seconds, less those for which nothing was heard.
 
     Args:
-        patience: Seconds between two answers that are no sign of an outage.
+        patience: Seconds of silence that mean nothing.
         now: Monotonic seconds.
     """
 
@@ -24,8 +26,11 @@ class SightedClock:
 
     def called(self, _verb: str, _resource: str, code: str, _took: float, /) -> None:
         """Told of each call of the API server (`client.Called`): was it answered?"""
-        if code == "none":
-            return
+        if code != "none":
+            self.heard()
+
+    def heard(self) -> None:
+        """Something came from there."""
         now = self._now()
         self._blind += max(0.0, now - self._heard - self._patience)
         self._heard = now

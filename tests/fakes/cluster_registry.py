@@ -5,11 +5,11 @@ Gateway and worker have a service account each, with the rules that the code dec
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Never, TypeVar
+from typing import Any, Final, Never
 
 import msgspec
 
@@ -30,8 +30,6 @@ from ingest_worker.assigned import AssignedCameras
 from ingest_worker.kube_registry import KubeWorkerRegistry
 from tests.cluster.api_server import ApiServer
 from tests.cluster.identity import service_account
-
-T = TypeVar("T", bound=Api)
 
 WORKER: Final = "standalone"
 NOW: Final = "2026-11-22T09:00:00Z"
@@ -91,8 +89,8 @@ async def cluster_registry(
     """Run all of it until the block ends."""
     rules = (*WORKER_RULES, *GRANTED)
     async with (
-        account(server, namespace, "gateway", RULES, directory) as front,
-        account(server, namespace, "worker", rules, directory) as back,
+        Api(await account(server, namespace, "gateway", RULES, directory)) as front,
+        Api(await account(server, namespace, "worker", rules, directory)) as back,
         Api(await access.load(str(server.kubeconfig), {}), namespace) as admin,
         asyncio.TaskGroup() as tasks,
     ):
@@ -111,20 +109,13 @@ async def cluster_registry(
             task.cancel()
 
 
-@asynccontextmanager
 async def account(
-    server: ApiServer,
-    namespace: str,
-    name: str,
-    rules: Sequence[Rule],
-    directory: Path,
-    make: Callable[[Access], T] = Api,  # type: ignore[assignment]
-) -> AsyncIterator[T]:
-    """The API server, as one who may do what these rules say and nothing else."""
+    server: ApiServer, namespace: str, name: str, rules: Sequence[Rule], directory: Path
+) -> Access:
+    """One who may do what these rules say and nothing else."""
     made = service_account(server, namespace, name, [msgspec.to_builtins(rule) for rule in rules])
     kubeconfig = made.kubeconfig(directory / f"{name}.kubeconfig")
-    async with make(await access.load(str(kubeconfig), {})) as api:
-        yield api
+    return await access.load(str(kubeconfig), {})
 
 
 async def synced(reader: CameraReader) -> None:

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
+from ingest_core.errors import CameraChanged
 from ingest_core.http import Listen, serve
 from ingest_core.live import Live
-from ingest_core.model import Camera
+from ingest_core.model import Camera, CameraSpec
 from ingest_gateway.app import make_app
 from tests.fakes.memory_registry import MemoryRegistry
 
@@ -42,11 +45,28 @@ class FakeWorkers:
         return {camera.id: self.alive[camera.id] for camera in cameras if camera.id in self.alive}
 
 
+class ChangingRegistry(MemoryRegistry):
+    """One in which somebody else's changes come first: each of `meanwhile`, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Mapping[str, Any]] = []
+
+    async def replace(
+        self, name: str, spec: CameraSpec, secret: Mapping[str, str] | None
+    ) -> Camera:
+        if self.meanwhile:
+            theirs = replace(self.cameras[name].spec, **self.meanwhile.pop(0))
+            await super().replace(name, theirs, None)
+            raise CameraChanged(name)
+        return await super().replace(name, spec, secret)
+
+
 @dataclass
 class Gateway:
     url: str
     session: aiohttp.ClientSession
-    registry: MemoryRegistry
+    registry: ChangingRegistry
     workers: FakeWorkers
     exposition: CollectorRegistry
     ready: bool = True
@@ -54,7 +74,7 @@ class Gateway:
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
-    registry, workers, exposition = MemoryRegistry(), FakeWorkers(), CollectorRegistry()
+    registry, workers, exposition = ChangingRegistry(), FakeWorkers(), CollectorRegistry()
     listen = Listen("127.0.0.1", 0)
     app = make_app(registry, workers, exposition, ready=lambda: opened.ready, local=listen.local)
     async with serve(app, listen) as (address,):

@@ -49,7 +49,7 @@ class Proxied:
 
 
 @asynccontextmanager
-async def proxied(*behaviours: Behaviour) -> AsyncIterator[Proxied]:
+async def proxied(*behaviours: Behaviour, seconds: float = SECONDS) -> AsyncIterator[Proxied]:
     """A gateway before the workers `w-0`, `w-1`, …, which do as they are told."""
     async with AsyncExitStack() as stack:
         workers = [
@@ -58,7 +58,7 @@ async def proxied(*behaviours: Behaviour) -> AsyncIterator[Proxied]:
         ]
         addresses = {f"w-{number}": worker.address for number, worker in enumerate(workers)}
         cameras, exposition = ShownCameras(), CollectorRegistry()
-        client = await stack.enter_async_context(WorkerClient(addresses.get, SECONDS, exposition))
+        client = await stack.enter_async_context(WorkerClient(addresses.get, seconds, exposition))
 
         async def look_up(name: str) -> None:
             opened.looked_up.append(name)

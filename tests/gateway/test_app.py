@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 from ingest_core import metrics
 from ingest_core.errors import FrameUnavailable
 from ingest_core.live import Live
+from ingest_core.model import Decode
+from ingest_core.problems import URN
 from ingest_gateway.routes import CALLS
 from tests.gateway.conftest import JPEG, Gateway
 
@@ -191,6 +193,30 @@ async def test_patches_at_the_same_time_all_hold(gateway: Gateway) -> None:
         "suspend": True,
         "decode": "Keyframes",
     }
+
+
+async def test_a_patch_goes_on_top_of_what_somebody_else_changed_meanwhile(
+    gateway: Gateway,
+) -> None:
+    await call(gateway, "POST", "/api/cameras", LOBBY)
+    gateway.registry.meanwhile = [{"weight": 7}, {"decode": Decode.KEYFRAMES}]
+    status, after = await call(gateway, "PATCH", "/api/cameras/lobby", {"spec": {"suspend": True}})
+    assert status == 200
+    assert after["spec"] | {"source": None} == {
+        "source": None,
+        "weight": 7,
+        "suspend": True,
+        "decode": "Keyframes",
+    }
+
+
+async def test_a_patch_that_somebody_else_always_precedes_is_given_up(gateway: Gateway) -> None:
+    await call(gateway, "POST", "/api/cameras", LOBBY)
+    gateway.registry.meanwhile = [{"weight": weight} for weight in range(1, 4)]
+    status, problem = await call(
+        gateway, "PATCH", "/api/cameras/lobby", {"spec": {"suspend": True}}
+    )
+    assert (status, problem["type"]) == (409, f"{URN}camera-changed")
 
 
 async def test_of_two_creations_at_the_same_time_one_is_a_conflict(gateway: Gateway) -> None:

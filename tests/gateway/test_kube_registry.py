@@ -5,8 +5,10 @@ What holds for every registry is in tests/contract/test_registry.py.
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,7 @@ async def opened(
     rules: Any = RULES,
     make: Callable[[Access], Api] = Api,
 ) -> AsyncIterator[Opened]:
-    async with account(server, namespace, "gateway", rules, directory, make) as api:
+    async with make(await account(server, namespace, "gateway", rules, directory)) as api:
         registry = KubeRegistry(api)
         watch = asyncio.create_task(registry.run())
         try:
@@ -111,6 +113,10 @@ async def seen(registry: KubeRegistry, name: str, holds: Callable[[Camera | None
         async for _ in changes:
             if holds(registry.cameras.get(name)):
                 return
+
+
+def claims(claim: dict[str, str], camera: Camera | None) -> bool:
+    return camera is not None and camera.metadata.annotations == claim
 
 
 def login_of(camera: Camera) -> str:
@@ -144,15 +150,9 @@ async def test_a_secret_that_a_camera_only_claims_is_never_deleted(
     (theirs,) = there.secrets()
     there.admin.post(f"{there.core}/secrets", {"metadata": {"name": "precious"}})
     for claimed in ("precious", theirs):
-        annotations = {"annotations": {names.ANNOTATION_OWN_SECRET: claimed}}
-        version = there.admin.merge(f"{there.cameras}/lobby", {"metadata": annotations})
-        await until(
-            gateway.registry,
-            lambda seen=version: (
-                gateway.registry.cameras["lobby"].metadata.resource_version
-                == seen["metadata"]["resourceVersion"]
-            ),
-        )
+        claim = {names.ANNOTATION_OWN_SECRET: claimed}
+        there.admin.merge(f"{there.cameras}/lobby", {"metadata": {"annotations": claim}})
+        await seen(gateway.registry, "lobby", partial(claims, claim))
         after = await gateway.registry.replace("lobby", RTSP, {"username": "a", "password": "b"})
         await gateway.registry.replace("lobby", RTSP, None)
         assert after.metadata.annotations == {names.ANNOTATION_OWN_SECRET: login_of(after)}
@@ -227,6 +227,22 @@ async def test_a_write_that_others_always_precede_is_given_up(
         with pytest.raises(CameraChanged):
             await g.registry.replace("lobby", replace(RTSP, weight=7), None)
         assert len(versions) == 5
+
+
+async def test_a_camera_that_goes_away_just_before_the_write_is_unknown(
+    api_server: ApiServer, there: Namespace, tmp_path: Path
+) -> None:
+    class Bereft(Api):
+        async def call(self, call: Call, seconds: float = 15.0) -> bytes:
+            if call.verb == "update":
+                there.admin.delete(f"{there.cameras}/lobby")
+            return await super().call(call, seconds)
+
+    async with opened(api_server, there.name, tmp_path, make=Bereft) as g:
+        await g.registry.create("lobby", RTSP, {})
+        with pytest.raises(UnknownCamera):
+            await g.registry.replace("lobby", RTSP, LOGIN)
+        assert there.empty()
 
 
 async def test_another_camera_of_the_same_name_is_not_taken_for_the_one_that_was_seen(
@@ -474,7 +490,7 @@ class Lossy(Api):
 async def lossy(
     api_server: ApiServer, namespace: str, tmp_path: Path
 ) -> AsyncIterator[tuple[KubeRegistry, Lossy]]:
-    async with account(api_server, namespace, "gateway", RULES, tmp_path, Lossy) as api:
+    async with Lossy(await account(api_server, namespace, "gateway", RULES, tmp_path)) as api:
         registry = KubeRegistry(api)
         watch = asyncio.create_task(registry.run())
         await synced(registry)
@@ -575,7 +591,7 @@ async def test_with_the_api_server_gone_it_knows_what_it_knew_and_writes_nothing
 async def test_before_it_has_read_the_cameras_it_knows_nothing_and_says_so(
     api_server: ApiServer, namespace: str, tmp_path: Path
 ) -> None:
-    async with account(api_server, namespace, "gateway", RULES, tmp_path) as api:
+    async with Api(await account(api_server, namespace, "gateway", RULES, tmp_path)) as api:
         registry = KubeRegistry(api)
         assert not registry.synced
         for write in (
@@ -590,10 +606,11 @@ async def test_before_it_has_read_the_cameras_it_knows_nothing_and_says_so(
 async def test_the_gateway_cannot_read_a_secret(
     api_server: ApiServer, there: Namespace, tmp_path: Path
 ) -> None:
-    async with account(api_server, there.name, "gateway", RULES, tmp_path):
-        token = (tmp_path / "gateway.kubeconfig").read_text().split('"token": "')[1].split('"')[0]
-        client = Client(api_server.url, api_server.ca_file, token)
-        with pytest.raises(Refused) as refused_:
-            client.get(f"{there.core}/secrets")
-        client.close()
-        assert refused_.value.status == 403
+    await account(api_server, there.name, "gateway", RULES, tmp_path)
+    token = json.loads((tmp_path / "gateway.kubeconfig").read_text())["users"][0]["user"]["token"]
+    client = Client(api_server.url, api_server.ca_file, token)
+    for path in (f"{there.core}/secrets", f"{there.core}/secrets/login"):
+        with pytest.raises(Refused) as answer:
+            client.get(path)
+        assert answer.value.status == 403
+    client.close()

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from structlog.testing import capture_logs
 
 from ingest_core.credentials import Credentials
 from ingest_core.errors import CaptureError, Failure
+from ingest_core.kube.lease import Term
 from ingest_core.model import Decode
 from ingest_worker.backoff import Backoff
 from ingest_worker.capture import (
@@ -72,6 +75,7 @@ class Supervised:
         self.played = PlayedCamera(*scripts)
         self.target: Target | Exception = target(connect_seconds=connect_seconds)
         self.reading = 0.0  # seconds that it takes to read the login
+        self.reads: list[float] = []
         self.states: list[tuple[float, State]] = []
         self.feed = feed_of(rtsp_camera(), clock=self.now, now=self.now)
         self.feed._changed = lambda: self.states.append((self.now(), self.feed.state))
@@ -105,6 +109,7 @@ class Supervised:
         return self.exposition.get_sample_value("camera_ingest_worker_sessions")
 
     async def _target(self) -> Target:
+        self.reads.append(self.now())
         await asyncio.sleep(self.reading)
         if isinstance(self.target, Exception):
             raise self.target
@@ -236,6 +241,71 @@ async def test_a_missing_secret_is_waited_for_and_found() -> None:
         camera.nudged.set()
         await asyncio.sleep(0.3)
         assert camera.feed.state.connected
+
+
+@in_virtual_time
+async def test_a_secret_that_is_made_after_its_camera_is_found_soon() -> None:
+    camera = Supervised(serving(10), draw=ALMOST)
+    camera.target = CaptureError(Failure.CREDENTIALS_MISSING, "no secret")
+    async with supervised(camera):
+        await asyncio.sleep(100)
+        pauses = [after - before for before, after in pairwise(camera.reads)]
+        assert pauses[:7] == pytest.approx([0.5, 1, 2, 4, 8, 14.5, 0], abs=0.01)
+        assert len(camera.reads) < 25
+    soon = Supervised(serving(10), draw=ALMOST)
+    soon.target = CaptureError(Failure.CREDENTIALS_MISSING, "no secret")
+    async with supervised(soon):
+        await asyncio.sleep(0.4)
+        soon.target = target()
+        await asyncio.sleep(0.3)
+        assert soon.feed.state.connected
+
+
+@in_virtual_time
+async def test_while_a_login_cannot_be_read_the_one_that_worked_counts() -> None:
+    camera = Supervised(serving(5), serving(5), serving(100))
+    async with supervised(camera):
+        await asyncio.sleep(3)
+        camera.target = CaptureError(Failure.UNREACHABLE, "the API server is away")
+        await asyncio.sleep(10)
+        assert camera.feed.state.connected
+        assert len(camera.played.started) == 3
+    never = Supervised(serving(5), draw=0.5)
+    never.target = CaptureError(Failure.UNREACHABLE, "the API server is away")
+    async with supervised(never):
+        await asyncio.sleep(10)
+        assert never.played.started == []
+        assert never.feed.state.reason is Failure.UNREACHABLE
+
+
+@in_virtual_time
+async def test_no_session_begins_behind_its_fence() -> None:
+    camera = Supervised(serving(5), draw=0.5)
+    term = Term(camera.now(), camera.now() + 3)
+    camera.captured = replace(camera.captured, fence=term)
+    async with supervised(camera):
+        await asyncio.sleep(2)
+        assert camera.feed.state.connected
+        await asyncio.sleep(60)
+        assert len(camera.played.started) == 1
+        assert camera.played.living == 0
+        assert camera.feed.state.reason is Failure.LEASE_EXPIRED
+
+
+@in_virtual_time
+async def test_one_that_is_cancelled_while_it_waits_for_its_turn_holds_no_line() -> None:
+    connects = Connects(steady=1)
+    holder, waiting = Supervised(silent, connects=connects), Supervised(serving(5))
+    waiting.captured = replace(waiting.captured, connects=connects)
+    async with supervised(holder):
+        await asyncio.sleep(1)
+        async with supervised(waiting):
+            await asyncio.sleep(1)
+        assert waiting.played.started == []
+        assert waiting.captured.line.free
+    async with supervised(waiting):
+        await asyncio.sleep(1)
+        assert waiting.feed.state.connected
 
 
 @in_virtual_time

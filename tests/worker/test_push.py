@@ -469,3 +469,31 @@ async def test_a_token_whose_secret_is_gone_lets_nobody_in_and_says_so() -> None
         await asyncio.sleep(0.1)
         assert one.reason == ConnectedReason.WAITING_FOR_PUSH
         one.push.admit("token")
+
+
+@in_virtual_time
+async def test_a_token_that_cannot_be_read_just_now_stays_what_it_was() -> None:
+    async with supervised(PushSource(token_secret_ref=TOKEN)) as one:
+        one.token = "token"
+        await asyncio.sleep(0.1)
+        one.token = CaptureError(Failure.UNREACHABLE, "the API server is away")
+        await asyncio.sleep(120)
+        one.push.admit("token")
+        assert one.reason == ConnectedReason.WAITING_FOR_PUSH
+        with pytest.raises(PushRefused):
+            one.push.admit("another")
+
+
+@in_virtual_time
+async def test_a_token_that_is_made_after_its_camera_is_found_soon() -> None:
+    async with supervised(PushSource(token_secret_ref=TOKEN)) as one:
+        one.token = CaptureError(Failure.CREDENTIALS_MISSING, "no secret")
+        await asyncio.sleep(1)
+        assert one.reason == Failure.CREDENTIALS_MISSING
+        one.token = "token"
+        await asyncio.sleep(1)
+        one.push.admit("token")
+    async with supervised(PushSource(token_secret_ref=TOKEN)) as never:
+        never.token = CaptureError(Failure.CREDENTIALS_MISSING, "no secret")
+        await asyncio.sleep(300)
+        assert len(never.read) < 20

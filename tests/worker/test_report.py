@@ -8,11 +8,20 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
 
-from ingest_core.errors import Failure, RegistryUnavailable
-from ingest_core.model import Camera, Condition, ConnectedReason, Reason, Stream
+from ingest_core import metrics
+from ingest_core.errors import (
+    ApiInvalid,
+    Failure,
+    IngestError,
+    RegistryUnavailable,
+    Superseded,
+)
+from ingest_core.model import Assignment, Camera, Condition, ConnectedReason, Reason, Stream
 from ingest_worker.feed import Feed, State
-from ingest_worker.report import RETRY_SECONDS, Reporter
+from ingest_worker.report import BURST, RATE, RETRY_SECONDS, Reporter
 from ingest_worker.ring import JPEG
 from ingest_worker.status import conditions, stream
 from tests.fakes.cameras import feed_of, push_camera
@@ -73,13 +82,17 @@ def test_a_stream_says_what_came_and_nothing_that_did_not() -> None:
 
 
 class Registry(MemoryRegistry):
-    """Notes what is reported, and when; away as long as `away` says."""
+    """Notes what is reported, and when; fails as long as `errors` says so, by camera."""
 
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.errors: dict[str, IngestError] = {}
         self.attempts: list[float] = []
         self.reports: list[tuple[str, str]] = []
+        self.released: list[tuple[float, int]] = []
+        self.times: list[float] = []
+        self.taking = 0.0  # seconds that a report takes
 
     async def report(
         self,
@@ -87,19 +100,48 @@ class Registry(MemoryRegistry):
         stream: Stream,  # noqa: ARG002 - part of the protocol
         conditions: tuple[Condition, ...],
     ) -> None:
-        self.attempts.append(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self.attempts.append(now)
+        await asyncio.sleep(self.taking)
         if self.away:
             raise RegistryUnavailable("away")
+        if camera.name in self.errors:
+            raise self.errors[camera.name]
         self.reports.append((camera.name, conditions[0].reason))
+        self.times.append(now)
+
+    async def release(self, camera: Camera) -> None:
+        if self.away:
+            raise RegistryUnavailable("away")
+        self.released.append((asyncio.get_running_loop().time(), camera.epoch))
 
 
 class Reporting:
     def __init__(self) -> None:
+        self.now = asyncio.get_running_loop().time
         self.registry = Registry()
         self.captured: dict[str, tuple[Camera, Feed]] = {}
-        self.reporter = Reporter(self.registry, "w", lambda: self.captured, draw=lambda: 0.5)
+        self.told: list[tuple[str, bool]] = []
+        self.exposition = CollectorRegistry()
+        self.reporter = Reporter(
+            self.registry,
+            "w",
+            lambda: self.captured,
+            told=lambda camera, _, state: self.told.append((camera.name, state.connected)),
+            results=metrics.REPORTS.counter(self.exposition),
+            draw=lambda: 0.5,
+        )
         for name in ("a", "b"):
-            self.captured[name] = (push_camera(name), feed_of(push_camera(name)))
+            self.add(name)
+
+    def add(self, name: str, previous: str | None = None) -> None:
+        camera = push_camera(name)
+        assignment = Assignment(worker="w", epoch=1, previous=previous)
+        moving = replace(camera, status=replace(camera.status, assignment=assignment))
+        self.captured[name] = (moving, feed_of(camera))
+
+    def counted(self, result: str) -> float | None:
+        return self.exposition.get_sample_value("camera_ingest_reports_total", {"result": result})
 
     def feed(self, name: str = "a") -> Feed:
         return self.captured[name][1]
@@ -166,3 +208,122 @@ async def test_a_camera_that_is_gone_is_not_reported_and_is_told_anew_when_it_co
         one.reporter.changed("a")
         await asyncio.sleep(1)
         assert one.registry.reports == [("a", "Connecting")] * 2
+
+
+@in_virtual_time
+async def test_a_superseded_report_is_left() -> None:
+    async with reporting() as one:
+        one.registry.errors["a"] = Superseded("later")
+        one.reporter.changed("a")
+        await asyncio.sleep(60)
+        assert len(one.registry.attempts) == 1
+        assert (one.counted("superseded"), one.counted("refused")) == (1, None)
+        assert one.told == []
+
+
+@in_virtual_time
+async def test_one_that_is_refused_is_tried_again_and_delays_no_other() -> None:
+    async with reporting() as one:
+        one.registry.errors["a"] = ApiInvalid(422, "Invalid", "a field of ours that is not known")
+        one.reporter.changed("a")
+        for _ in range(30):
+            one.feed("b").disconnected(Failure.STALLED, f"silent {len(one.registry.reports)}")
+            one.reporter.changed("b")
+            await asyncio.sleep(1)
+        assert [name for name, _ in one.registry.reports] == ["b"] * 30
+        refused = one.counted("refused")
+        assert refused is not None
+        assert 3 < refused < 8
+        del one.registry.errors["a"]
+        await asyncio.sleep(15)
+        assert one.registry.reports[-1] == ("a", "Connecting")
+
+
+@in_virtual_time
+async def test_an_outage_of_every_camera_is_told_without_a_storm() -> None:
+    async with reporting() as one:
+        for number in range(200):
+            one.add(f"cam-{number}")
+            one.reporter.changed(f"cam-{number}")
+        await asyncio.sleep(60)
+        assert len(one.registry.reports) == 200
+        times = sorted(one.registry.times)
+        for first, begin in enumerate(times):
+            within = sum(begin <= at < begin + 1 for at in times[first:])
+            assert within <= BURST + RATE + 1
+        assert times[-1] - times[0] < 12
+
+
+@in_virtual_time
+async def test_a_handover_waits_for_nothing() -> None:
+    async with reporting() as one:
+        for number in range(200):
+            one.add(f"cam-{number}")
+            one.reporter.changed(f"cam-{number}")
+        await asyncio.sleep(1)
+        one.add("moving", previous="another")
+        began = one.now()
+        one.reporter.changed("moving")
+        await asyncio.sleep(1)
+        assert "moving" not in [name for name, _ in one.registry.reports], "it says nothing yet"
+        one.feed("moving").connected(JPEG, (64, 48))
+        began = one.now()
+        one.reporter.changed("moving")
+        one.reporter.release(push_camera("leaving", epoch=9))
+        await asyncio.sleep(0.01)
+        assert ("moving", "Connected") in one.registry.reports
+        assert one.registry.released == [(began, 9)]
+
+
+@in_virtual_time
+async def test_a_release_is_written_later_when_the_registry_is_away() -> None:
+    async with reporting() as one:
+        one.registry.away = True
+        one.reporter.release(push_camera("leaving", epoch=9))
+        await asyncio.sleep(20)
+        one.reporter.release(push_camera("leaving", epoch=10))
+        await asyncio.sleep(20)
+        one.registry.away = False
+        await asyncio.sleep(15)
+        assert [epoch for _, epoch in one.registry.released] == [10]
+
+
+@in_virtual_time
+async def test_writes_of_one_camera_never_overtake_each_other() -> None:
+    async with reporting() as one:
+        one.registry.taking = 1.0
+        one.reporter.changed("a")
+        await asyncio.sleep(0.5)
+        one.feed().connected(JPEG, (64, 48))
+        one.reporter.changed("a")
+        one.reporter.changed("b")
+        await asyncio.sleep(10)
+        assert [reason for name, reason in one.registry.reports if name == "a"] == [
+            "Connecting",
+            "Connected",
+        ]
+        first, second = one.registry.times[0], one.registry.times[-1]
+        assert second - first >= 1.0
+
+
+@in_virtual_time
+async def test_people_are_told_of_connects_and_disconnects_once_they_are_written() -> None:
+    async with reporting() as one:
+        one.reporter.changed("a")
+        await asyncio.sleep(1)
+        assert one.told == []
+        one.registry.away = True
+        one.feed().connected(JPEG, (64, 48))
+        one.reporter.changed("a")
+        await asyncio.sleep(1)
+        assert one.told == []
+        one.registry.away = False
+        await asyncio.sleep(10)
+        one.feed().connected(JPEG, (640, 480))
+        one.reporter.changed("a")
+        await asyncio.sleep(1)
+        for message in ("silent", "still silent"):
+            one.feed().disconnected(Failure.STALLED, message)
+            one.reporter.changed("a")
+            await asyncio.sleep(1)
+        assert one.told == [("a", True), ("a", False)]

@@ -3,8 +3,8 @@
 Two watches see them, by two fields, and neither knows what the other will tell: a camera that is
 handed over leaves one and comes into the other, in either order, and one of them may be late by
 seconds. So of every camera only what is newer than all that was known before counts, and one that
-neither watch has any more is asked for by name before it is believed to be gone. Losing a camera
-for a moment would cost its session; believing an old version, a second one.
+neither watch has is asked for by name before it is believed to be gone. Losing a camera for a
+moment would cost its session; believing an old version, a second one.
 """
 
 import asyncio
@@ -52,8 +52,9 @@ class AssignedCameras:
         ]
         self._cameras: dict[str, Camera] = {}
         self._gone: dict[str, int] = {}  # name → version at which it was not ours any more
-        self._doubtful: set[str] = set()
+        self._doubtful: dict[str, float] = {}  # name → when to ask for it
         self._doubt = asyncio.Event()
+        self._now = asyncio.get_running_loop().time
         self._changes = Changes()
         self.cameras: Final[Mapping[str, Camera]] = MappingProxyType(self._cameras)
         self.synced = False
@@ -70,7 +71,7 @@ class AssignedCameras:
     def put(self, camera: Camera) -> None:
         """Take over what the server answered."""
         if self._take(camera):
-            self._changes.tell({camera.name})
+            self._tell({camera.name})
 
     async def refresh(self) -> None:
         """See `registry.WorkerRegistry.refresh`."""
@@ -78,7 +79,7 @@ class AssignedCameras:
         try:
             listed, _ = await self._list(f"{names.SELECT_WORKER}={self._worker}")
             changed = {camera.name for camera in listed if self._take(camera)}
-            self._changes.tell(changed)
+            self._tell(changed)
             for name in before - {camera.name for camera in listed}:
                 await self._ask(name)
         except ApiRefused as error:
@@ -107,16 +108,17 @@ class AssignedCameras:
         news = set()
         for name in changed:
             seen = [one.objects[name] for one in self._informers if name in one.objects]
-            if seen:
-                newest = max(seen, key=_version)
-                if self._take(newest, told=True):
-                    news.add(name)
-            elif name in self._cameras:
-                self._doubtful.add(name)
-                self._doubt.set()
+            if seen and self._take(max(seen, key=_version), told=True):
+                news.add(name)
+            self._judge(name)
         for name in [name for name, at in self._gone.items() if at <= self._reached]:
             del self._gone[name]
-        self._changes.tell(news)
+        self._tell(news)
+
+    def _tell(self, changed: AbstractSet[str]) -> None:
+        """To readers, who are told everything first, once it is synced."""
+        if self.synced and changed:
+            self._changes.tell(changed)
 
     @property
     def _reached(self) -> int:
@@ -133,16 +135,26 @@ class AssignedCameras:
             known = max(self._gone.get(name, -1), -1 if told else self._reached)
         if at <= known:
             return False
-        self._doubtful.discard(name)
         if self._is_worker(camera) or self._is_previous(camera):
             self._cameras[name] = camera
             self._gone.pop(name, None)
+            self._judge(name)
             return True
         return self._let_go(name, at)
 
     def _let_go(self, name: str, at: int) -> bool:
         self._gone[name] = at
-        return self._cameras.pop(name, None) is not None
+        there = self._cameras.pop(name, None) is not None
+        self._judge(name)
+        return there
+
+    def _judge(self, name: str) -> None:
+        """Is it one that no watch has, so that none would tell of its end?"""
+        if name in self._cameras and not any(name in one.objects for one in self._informers):
+            self._doubtful.setdefault(name, self._now() + GRACE_SECONDS)
+            self._doubt.set()
+        else:
+            self._doubtful.pop(name, None)
 
     def _is_worker(self, camera: Camera) -> bool:
         assignment = camera.status.assignment
@@ -153,21 +165,28 @@ class AssignedCameras:
         return assignment is not None and assignment.previous == self._worker
 
     async def _clear_up(self) -> Never:
-        """Ask for what no watch has any more, until it is known what became of it."""
+        """Ask for what no watch has, until it is gone or a watch has it."""
         while True:
             await self._doubt.wait()
-            self._doubt.clear()
-            await asyncio.sleep(GRACE_SECONDS)
-            asked = sorted(self._doubtful)[:_AT_ONCE]
-            try:
-                async with asyncio.TaskGroup() as asking:
-                    for name in asked:
-                        asking.create_task(self._ask(name), name=f"ask for {name}")
-            except* (ApiUnavailable, ApiRefused) as group:
-                log.warning("cameras_doubtful", error=str(group.exceptions[0]))
-                await asyncio.sleep(_RETRY_SECONDS * (0.5 + self._draw()))
-            if self._doubtful:
-                self._doubt.set()
+            due = min(self._doubtful.values(), default=None)
+            if due is None:
+                self._doubt.clear()
+            elif due > self._now():
+                await asyncio.sleep(min(GRACE_SECONDS, due - self._now()))
+            else:
+                ripe = [name for name, at in self._doubtful.items() if at <= self._now()]
+                await self._ask_all(ripe[:_AT_ONCE])
+
+    async def _ask_all(self, ripe: Iterable[str]) -> None:
+        """Ask for these; what stays doubtful is asked for again later."""
+        for name in ripe:
+            self._doubtful[name] = self._now() + _RETRY_SECONDS * (0.5 + self._draw())
+        try:
+            async with asyncio.TaskGroup() as asking:
+                for name in ripe:
+                    asking.create_task(self._ask(name), name=f"ask for {name}")
+        except* (ApiUnavailable, ApiRefused) as group:
+            log.warning("cameras_doubtful", error=str(group.exceptions[0]))
 
     async def _ask(self, name: str) -> None:
         """Look at one camera now. Raises as `Api.call`."""
@@ -177,9 +196,8 @@ class AssignedCameras:
             changed = self._take(listed[0])
         else:
             changed = there is not None and _version(there) <= at and self._let_go(name, at)
-        self._doubtful.discard(name)
         if changed:
-            self._changes.tell({name})
+            self._tell({name})
 
     async def _list(self, selector: str) -> tuple[list[Camera], int]:
         """Cameras as they are now, and the version of that. Raises as `Api.call`.

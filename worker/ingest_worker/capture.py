@@ -188,8 +188,7 @@ async def capture(camera: Captured, target: Target, clock: StreamClock, failures
     began = False
     try:
         async with camera.connects.slot(failures):
-            if loop.time() >= camera.fence.until:  # while it waited for its turn, at the latest
-                raise session.timed_out()
+            _demand_within(camera.fence, session)  # it may have waited long for its turn
             session.start()
             began = True
             camera.metrics.sessions.inc()
@@ -209,6 +208,12 @@ async def capture(camera: Captured, target: Target, clock: StreamClock, failures
     finally:
         await _stop(session, over)
     raise over.result()
+
+
+def _demand_within(fence: Fence, session: Opened) -> None:
+    """Raises CaptureError: no session may begin any more."""
+    if asyncio.get_running_loop().time() >= fence.until:
+        raise session.timed_out()
 
 
 async def _until(session: Opened, *futures: asyncio.Future[Any]) -> None:

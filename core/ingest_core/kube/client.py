@@ -243,7 +243,11 @@ class Api:
         )
         parameters = {**query, "watch": "true", "timeoutSeconds": str(int(seconds))}
         async with self._asked(Call("watch", resource, query=parameters), timeout) as answer:
-            yield _lines(answer.content)
+            try:
+                yield _lines(answer.content)
+            finally:
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.abort()  # a farewell by TLS would outlive the loop
 
     @asynccontextmanager
     async def _asked(

@@ -114,6 +114,7 @@ class LeaseHolder:
         Raises:
             LeaseLost: Another process took it.
         """
+        failing = False
         while True:
             delay = self._renew * (0.9 + 0.2 * self._draw())
             sent = self._now()
@@ -123,12 +124,16 @@ class LeaseHolder:
                 if held:
                     self._hold(sent)
                 self.heard = self._now()
+                failing = False
             except ApiConflict:  # somebody else wrote it: look, and decide again
                 self._lease = None
                 delay = _RETRY_SECONDS * self._draw()
             except (ApiUnavailable, ApiRefused, TimeoutError, msgspec.DecodeError) as error:
                 self._lease = None
-                log.warning("lease_not_renewed", lease=self._name, error=str(error) or "timed out")
+                if not failing:
+                    why = str(error) or "timed out"
+                    log.warning("lease_not_renewed", lease=self._name, error=why)
+                failing = True
                 delay = _RETRY_SECONDS * (0.5 + self._draw())
             try:
                 async with asyncio.timeout(delay):

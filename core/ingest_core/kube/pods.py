@@ -22,7 +22,6 @@ class Container(Struct, frozen=True, kw_only=True):
 
 class PodSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     containers: tuple[Container, ...] = ()
-    node_name: str = ""
 
 
 class PodCondition(Struct, frozen=True, kw_only=True):

@@ -34,7 +34,7 @@ async def read(api: Api, seconds: float = 300.0, into: list[bytes] | None = None
     read_ = [] if into is None else into
     async with api.watch(CAMERAS, {"resourceVersion": "7"}, seconds) as lines:
         async for line in lines:
-            read_.append(line)  # noqa: PERF401
+            read_.append(line)
     return read_
 
 

@@ -1,0 +1,433 @@
+"""Hold a Lease, in virtual time: when it is taken, until when it counts, and what ends it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from ingest_core.errors import ApiUnavailable, LeaseLost
+from ingest_core.kube.client import Call
+from ingest_core.kube.lease import FENCE, LeaseHolder
+from ingest_core.kube.resources import LEASES
+from tests.fakes.memory_api import MemoryApi, MemoryServer, put_lease
+from tests.fakes.virtual_time import in_virtual_time
+
+NAME = "operator"
+DURATION = 10
+RENEW = 3.0
+HELD_FOR = FENCE * DURATION
+LONGEST = 1.1 * RENEW  # between two looks
+
+
+def holder(
+    server: MemoryServer, identity: str = "me", *, patient: bool = True, offset: float = 0.0
+) -> tuple[LeaseHolder, MemoryApi]:
+    """One, and its line to the server; its clock is another one than the loop's by an offset."""
+    api = MemoryApi(server)
+    loop_time = asyncio.get_running_loop().time
+    made = LeaseHolder(
+        api,
+        NAME,
+        identity,
+        duration=DURATION,
+        renew=RENEW,
+        manager="test",
+        patient=patient,
+        labels={"app": "camera-ingest"},
+        now=lambda: loop_time() + offset,
+        draw=lambda: 0.5,
+    )
+    return made, api
+
+
+@asynccontextmanager
+async def running(*holders: LeaseHolder) -> AsyncIterator[list["asyncio.Task[Any]"]]:
+    tasks = [asyncio.create_task(one.run()) for one in holders]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError, LeaseLost):
+                await task
+
+
+def lease(server: MemoryServer) -> Any:
+    return server.find(LEASES, NAME)
+
+
+async def away(_call: Call) -> None:
+    raise ApiUnavailable("the API server does not answer")
+
+
+async def at_once(_call: Call) -> None:
+    pass
+
+
+async def for_ever(_call: Call) -> None:
+    await asyncio.Event().wait()
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def taken(one: LeaseHolder, seconds: float = 60.0) -> float:
+    """Seconds until it holds."""
+    began = now()
+    async with asyncio.timeout(seconds):
+        await one.held.wait()
+    return now() - began
+
+
+# Taking it
+
+
+@pytest.mark.parametrize("patient", [False, True])
+def test_one_that_nobody_made_is_made_at_once(*, patient: bool) -> None:
+    _makes(patient=patient)
+
+
+@in_virtual_time
+async def _makes(*, patient: bool) -> None:
+    server = MemoryServer()
+    one, api = holder(server, patient=patient)
+    async with running(one):
+        assert await taken(one) == 0
+        assert one.holds
+        assert lease(server)["metadata"]["labels"] == {"app": "camera-ingest"}
+        spec = lease(server)["spec"]
+        assert spec["holderIdentity"] == "me"
+        assert spec["leaseDurationSeconds"] == DURATION
+        assert spec["leaseTransitions"] == 0
+        assert spec["acquireTime"] == spec["renewTime"]
+        assert [call.verb for call in api.asked] == ["get", "create"]
+
+
+@in_virtual_time
+async def test_a_worker_takes_that_of_its_name_at_once_for_its_predecessor_is_dead() -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, "just now", holder="predecessor", draining=True)
+    one, _ = holder(server, patient=False)
+    async with running(one):
+        assert await taken(one) == 0
+    found = lease(server)
+    assert found["spec"]["holderIdentity"] == "me"
+    assert found["spec"]["leaseTransitions"] == 1
+    assert found["metadata"]["annotations"] == {}  # that one drained; this one does not
+    assert found["metadata"]["labels"]["app"] == "camera-ingest"
+    assert len(found["metadata"]["labels"]) == 3  # and what others wrote
+
+
+@pytest.mark.parametrize("renewed", ["1999-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "soon"])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_candidate_waits_until_the_holder_has_run_out_by_its_own_clock(
+    renewed: str, offset: float
+) -> None:
+    _waits(renewed, offset)
+
+
+@in_virtual_time
+async def _waits(renewed: str, offset: float) -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, renewed, holder="other", duration=20)
+    one, _ = holder(server, offset=offset)
+    async with running(one):
+        assert 20 <= await taken(one) <= 20 + LONGEST
+    assert lease(server)["spec"]["leaseTransitions"] == 1
+
+
+@in_virtual_time
+async def test_a_candidate_waits_for_as_long_as_the_holder_renews() -> None:
+    server = MemoryServer()
+    one, _ = holder(server)
+    async with running(one):
+        for number in range(100):
+            put_lease(server, NAME, number, holder="other")
+            await asyncio.sleep(DURATION - 1)
+            assert not one.held.is_set()
+        assert DURATION - (DURATION - 1) <= await taken(one) <= DURATION + LONGEST
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_one_that_was_let_go_is_taken_at_the_next_look(nobody: str | None) -> None:
+    _takes_over(nobody)
+
+
+@in_virtual_time
+async def _takes_over(nobody: str | None) -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder="other")
+    one, _ = holder(server)
+    async with running(one):
+        await asyncio.sleep(1)
+        put_lease(server, NAME, 1, holder=nobody)
+        assert await taken(one) <= LONGEST
+
+
+# Keeping it
+
+
+@in_virtual_time
+async def test_it_is_renewed_all_the_time_and_stays_the_same() -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+        first, term = lease(server)["spec"], one.term
+        renewals = set()
+        for _ in range(300):
+            await asyncio.sleep(1)
+            renewals.add(lease(server)["spec"]["renewTime"])
+            assert one.holds
+            assert now() - one.renewed <= LONGEST
+            assert one.until == one.renewed + HELD_FOR
+        last = lease(server)["spec"]
+        assert last["acquireTime"] == first["acquireTime"]
+        assert last["leaseTransitions"] == 0
+        assert one.term is term  # held without a lapse
+        assert 90 <= len(renewals) <= 110
+        assert len(api.calls("get")) == 1  # what it wrote, it knows
+
+
+@in_virtual_time
+async def test_it_counts_from_before_the_renewal_was_sent() -> None:
+    """Whoever watches sees the renewal later than that, and so its end, too."""
+    server = MemoryServer()
+    one, api = holder(server)
+    sent: list[float] = []
+
+    async def slow(call: Call) -> None:
+        if call.verb == "get":
+            sent.append(now())
+        await asyncio.sleep(1.5)
+
+    api.before = api.after = slow
+    async with running(one):
+        with pytest.raises(TimeoutError):  # a get and a create of 3 s each are too long for a try
+            await taken(one)
+        api.before = at_once
+        await taken(one)
+        assert one.until == sent[-1] + HELD_FOR
+        assert one.until < now() - 3 + DURATION
+
+
+@in_virtual_time
+async def test_without_a_server_it_ends_by_itself_before_the_lease_does() -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+        began, term = now(), one.term
+        api.before = away
+        seen = []
+        for seconds in (HELD_FOR - 0.01, 0.01, DURATION - HELD_FOR, 600):
+            await asyncio.sleep(seconds)
+            seen.append(one.holds)
+        assert seen == [True, False, False, False]
+        assert one.until < began + DURATION
+        heard = one.heard
+        api.before = at_once
+        await asyncio.sleep(1)
+        assert one.holds
+        assert one.heard > heard
+        assert one.term is not term  # what lived by the first one has ended
+        assert term.until < one.term.since <= now()
+
+
+@in_virtual_time
+async def test_a_call_that_hangs_does_not_cost_the_lease() -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+        term = one.term
+
+        async def hang_once(call: Call) -> None:
+            api.before = at_once
+            await for_ever(call)
+
+        for _ in range(20):
+            api.before = hang_once
+            for _ in range(100):
+                await asyncio.sleep(0.1)
+                assert one.holds
+        assert one.term is term
+
+
+@in_virtual_time
+async def test_an_answer_that_is_lost_costs_a_look() -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+        api.after = away
+        await asyncio.sleep(RENEW + 0.25)
+        api.after = at_once
+        known = now()
+        await asyncio.sleep(1)
+        assert one.renewed > known
+        assert one.holds
+        assert lease(server)["spec"]["leaseTransitions"] == 0
+
+
+@in_virtual_time
+async def test_what_another_wrote_on_it_is_looked_at_and_it_goes_on() -> None:
+    server = MemoryServer()
+    one, _ = holder(server)
+    async with running(one):
+        await taken(one)
+        term = one.term
+        for number in range(20):
+            server.put(LEASES, NAME, metadata={"labels": {"by": f"a-person-{number}"}})
+            await asyncio.sleep(RENEW)
+            assert one.holds
+        assert one.term is term
+        assert lease(server)["metadata"]["labels"]["by"] == "a-person-19"
+
+
+@in_virtual_time
+async def test_one_that_was_deleted_is_made_anew() -> None:
+    server = MemoryServer()
+    one, _ = holder(server)
+    async with running(one):
+        await taken(one)
+        server.drop(LEASES, NAME)
+        await asyncio.sleep(LONGEST + 1)
+        assert lease(server)["spec"]["holderIdentity"] == "me"
+        assert one.holds
+
+
+@in_virtual_time
+async def test_one_that_cannot_be_read_is_looked_at_again() -> None:
+    server = MemoryServer()
+    server.put(LEASES, NAME, spec={"leaseDurationSeconds": "many"})
+    one, _ = holder(server)
+    with capture_logs() as logs:
+        async with running(one):
+            await asyncio.sleep(5)
+            server.drop(LEASES, NAME)
+            assert await taken(one) < 1
+    assert {one["event"] for one in logs} == {"lease_not_renewed"}
+
+
+# Losing it and letting go
+
+
+@pytest.mark.parametrize("other", ["another", None])
+def test_one_that_another_took_is_lost_for_good(other: str | None) -> None:
+    _loses(other)
+
+
+@in_virtual_time
+async def _loses(other: str | None) -> None:
+    server = MemoryServer()
+    one, _ = holder(server)
+    async with running(one) as (task,):
+        await taken(one)
+        put_lease(server, NAME, 1, holder=other)
+        with pytest.raises(LeaseLost, match=f"taken by {other or 'nobody'}"):
+            await task
+        assert not one.holds
+
+
+@in_virtual_time
+async def test_whoever_lets_go_lets_a_candidate_in_at_its_next_look() -> None:
+    server = MemoryServer()
+    one, _ = holder(server, "one")
+    two, _ = holder(server, "two")
+    async with running(one) as (task,):
+        await taken(one)
+        async with running(two):
+            await asyncio.sleep(1)
+            task.cancel()
+            await one.release()
+            assert not one.holds
+            assert await taken(two) <= LONGEST
+            assert two.holds
+    assert lease(server)["spec"]["holderIdentity"] == "two"
+
+
+@in_virtual_time
+async def test_what_is_not_held_is_not_let_go() -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder="other")
+    one, api = holder(server)
+    await one.release()
+    async with running(one):
+        await asyncio.sleep(5)
+    await one.release()
+    assert not api.calls("update")
+    assert lease(server)["spec"]["holderIdentity"] == "other"
+
+
+@in_virtual_time
+async def test_letting_go_without_a_server_is_no_error() -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+    api.before = away
+    await one.release()
+    assert not one.holds
+
+
+# Saying something on it
+
+
+@in_virtual_time
+async def test_what_is_said_on_it_is_written_at_once_and_stays() -> None:
+    server = MemoryServer()
+    one, _ = holder(server)
+    async with running(one):
+        await taken(one)
+        await asyncio.sleep(0.1)
+        one.annotate("draining", "true")
+        await asyncio.sleep(0.01)
+        assert lease(server)["metadata"]["annotations"] == {"draining": "true"}
+        await asyncio.sleep(60)
+        assert lease(server)["metadata"]["annotations"] == {"draining": "true"}
+
+
+@in_virtual_time
+async def test_what_is_said_while_it_is_renewed_is_not_lost() -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+
+        async def meanwhile(_: Call) -> None:
+            api.after = at_once
+            one.annotate("draining", "true")
+
+        api.after = meanwhile
+        await asyncio.sleep(RENEW + 0.1)
+        assert lease(server)["metadata"]["annotations"] == {"draining": "true"}
+
+
+@in_virtual_time
+async def test_what_is_said_before_it_is_taken_is_written_when_it_is() -> None:
+    server = MemoryServer()
+    one, _ = holder(server)
+    one.annotate("draining", "true")
+    async with running(one):
+        await taken(one)
+    assert lease(server)["metadata"]["annotations"] == {"draining": "true"}
+
+
+@in_virtual_time
+async def test_talking_without_a_server_does_not_make_it_ask_without_end() -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+        api.before = away
+        asked = len(api.asked)
+        one.annotate("draining", "true")
+        await asyncio.sleep(30)
+        assert len(api.asked) - asked < 30 / 0.25

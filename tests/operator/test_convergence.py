@@ -1,0 +1,467 @@
+"""Whatever happens, and whatever is told of it, everything ends where it should be.
+
+A state machine: users, workers and nodes do what they do, in any order; events are lost, doubled,
+late and out of order; operators are replaced, with writes of theirs still under way. In between
+nothing may be broken, and after a quiet while nothing is left to do.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Any, Final
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from prometheus_client import CollectorRegistry
+
+from ingest_core import metrics, names
+from ingest_core.errors import ApiUnavailable
+from ingest_core.kube.client import Call
+from ingest_core.kube.resources import CAMERAS, LEASES, PODS, POOLS
+from ingest_operator import autoscale
+from ingest_operator.cluster import Cluster
+from ingest_operator.placement import Budget, Rebalance
+from ingest_operator.plan import Cause, Plan, PoolRules, Write, plan
+from ingest_operator.state import CameraState, Life, WorkerState
+from ingest_operator.sweep import Sweeper
+from ingest_operator.workers import workers
+from ingest_operator.writer import Writer
+from tests.fakes.memory_api import Event, MemoryApi, MemoryServer, put_camera, put_pool
+from tests.fakes.modelled_worker import ModelledWorker
+from tests.fakes.operator_parts import feed
+
+WORKERS: Final = ("default-0", "default-1", "default-2", "other-0", "other-1")
+CAMERAS_: Final = tuple(f"c{number}" for number in range(6))
+POOLS_: Final = ("default", "other")
+PATIENCE: Final = 2.7
+SKEW: Final = 30
+MOVES: Final = 2
+
+_LEASES: Final = LEASES.plural
+
+
+class Pass(Enum):
+    """What becomes of a pass: the rest of one in part is under way, and may still come."""
+
+    WHOLE = "it is written"
+    IN_PART = "some of it is written"
+    REFUSED = "the connection breaks before the server did what it was asked"
+    UNANSWERED = "the connection breaks before the answer came"
+
+
+class Fate(Enum):
+    """What becomes of a worker that lives; one that is dead starts again."""
+
+    DIES = "it is killed"
+    DRAINS = "it asks to be relieved"
+    ENDS = "it closes everything and lets go of its Lease"
+    FREEZES = "it stands still, or wakes"
+
+
+class Leader:
+    """One process of the operator: what it was told, and its hand."""
+
+    def __init__(self, server: MemoryServer, time: "Time") -> None:
+        self.api = MemoryApi(server)
+        self.cluster = Cluster(lambda: None, time, PATIENCE)
+        self.inbox: list[Event] = []
+        errors = metrics.RECONCILE_ERRORS.counter(CollectorRegistry())
+        self.writer = Writer(self.api, self.cluster, holds=lambda: True, errors=errors)
+        server.watches.append(self.inbox.append)
+
+    def workers(self) -> dict[str, WorkerState]:
+        pools = self.cluster.pools
+        replicas = {name: autoscale.replicas(one, 0, 0) for name, one in pools.items()}
+        ending = frozenset(name for name, pod in self.cluster.pods.items() if pod.terminating)
+        return dict(workers(self.cluster.leases, ending, replicas, self.cluster.clock()))
+
+    def budgets(self) -> dict[str, Budget]:
+        return {
+            name: Budget(one.spec.worker.weight_capacity, one.spec.worker.max_cameras)
+            for name, one in self.cluster.pools.items()
+        }
+
+    def plan(self) -> Plan:
+        rules = {
+            name: PoolRules(budget, Rebalance(SKEW, MOVES))
+            for name, budget in self.budgets().items()
+        }
+        return plan(self.cluster.cameras.values(), self.workers(), rules, "now")
+
+
+class Time:
+    """Monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Namespace(RuleBasedStateMachine):
+    """Rules are what may happen; invariants what may not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.time = Time()
+        self.server = MemoryServer()
+        self.server.watches.append(self.record)
+        self.epochs: dict[tuple[str, int], Any] = {}
+        self.latest: dict[str, int] = {}
+        self.blind = False
+        self.fleet = {name: ModelledWorker(name, self.server, self.time) for name in WORKERS}
+        for pool in POOLS_:
+            put_pool(self.server, pool, replicas=2, worker={"weightCapacity": 200})
+        self.stale: list[tuple[Leader, Write]] = []
+        self.leader = self.elected()
+
+    def teardown(self) -> None:
+        try:
+            self.come_to_rest()
+        finally:
+            self.loop.close()
+
+    # The operator
+
+    def elected(self) -> Leader:
+        """A new process, which reads everything before it leads."""
+        leader = Leader(self.server, self.time)
+        self.loop.run_until_complete(Sweeper(leader.api, leader.cluster).begin())
+        return leader
+
+    @rule()
+    def another_operator_leads(self) -> None:
+        self.server.watches.remove(self.leader.inbox.append)
+        self.blind = False
+        self.leader = self.elected()
+
+    @rule(data=st.data())
+    def some_events_come(self, data: st.DataObject) -> None:
+        """In any order; some are told twice, and some get lost."""
+        inbox = [event for event in self.leader.inbox if event[1] != _LEASES]
+        if not inbox:
+            return
+        numbers = st.lists(st.integers(0, len(inbox) - 1), max_size=2 * len(inbox))
+        for number in data.draw(numbers, label="come"):
+            feed(self.leader.cluster, inbox[number])
+        lost = data.draw(st.sets(st.integers(0, len(inbox) - 1)), label="are taken away")
+        taken = {id(inbox[number]) for number in lost}
+        self.leader.inbox[:] = [event for event in self.leader.inbox if id(event) not in taken]
+
+    @rule()
+    def all_events_come(self) -> None:
+        self.hear()
+        for event in self.leader.inbox:
+            if event[1] != _LEASES or not self.blind:
+                feed(self.leader.cluster, event)
+        self.leader.inbox[:] = [e for e in self.leader.inbox if e[1] == _LEASES and self.blind]
+
+    @rule()
+    def everything_is_swept(self) -> None:
+        """As at the start: what is gone is forgotten, what is newer is taken over."""
+        if not self.blind:
+            self.hear()
+            self.loop.run_until_complete(Sweeper(self.leader.api, self.leader.cluster).begin())
+
+    @rule(blind=st.booleans())
+    def the_watch_of_leases_breaks_or_comes_back(self, *, blind: bool) -> None:
+        self.blind = blind
+        self.hear()
+
+    @rule(how=st.sampled_from(Pass), data=st.data())
+    def a_pass(self, how: Pass, data: st.DataObject) -> None:
+        writes = self.checked().writes
+        if how is Pass.IN_PART:
+            some = data.draw(st.sets(st.integers(0, max(0, len(writes) - 1))), label="written")
+            mixed = list(enumerate(writes))
+            self.stale += [(self.leader, one) for number, one in mixed if number not in some]
+            self.write([one for number, one in mixed if number in some])
+        elif how is Pass.WHOLE:
+            self.write(writes)
+        else:
+            left = data.draw(st.integers(0, 2), label="calls that are answered")
+            self.write_until_it_breaks(writes, left, done=how is Pass.UNANSWERED)
+
+    def write_until_it_breaks(self, writes: Iterable[Write], left: int, *, done: bool) -> None:
+        numbers = itertools.count()
+
+        async def break_off(_call: Call) -> None:
+            if next(numbers) >= left:
+                raise ApiUnavailable("the connection broke")
+
+        api = self.leader.api
+        before, after = api.before, api.after
+        api.before, api.after = (before, break_off) if done else (break_off, after)
+        try:
+            self.write(writes)
+        except ApiUnavailable:
+            pass
+        finally:
+            api.before, api.after = before, after
+
+    @precondition(lambda self: self.stale)
+    @rule(data=st.data())
+    def a_write_that_was_under_way_comes(self, data: st.DataObject) -> None:
+        """From whichever operator it was."""
+        number = data.draw(st.integers(0, len(self.stale) - 1))
+        leader, write = self.stale.pop(number)
+        self.loop.run_until_complete(leader.writer.cameras([write]))
+
+    def reconcile(self) -> Plan:
+        made = self.checked()
+        self.write(made.writes)
+        return made
+
+    def write(self, writes: Iterable[Write]) -> None:
+        self.loop.run_until_complete(self.leader.writer.cameras(writes))
+
+    def checked(self) -> Plan:
+        """A plan, which must be good for what the operator knows."""
+        leader = self.leader
+        made, known = leader.plan(), list(leader.cluster.cameras.values())
+        alive, budgets = leader.workers(), leader.budgets()
+        demand_budgets(made, known, alive, budgets)
+        for write in made.writes:
+            demand_need(write, known, alive, budgets)
+        return made
+
+    # Users
+
+    @rule(
+        name=st.sampled_from(CAMERAS_),
+        pool=st.sampled_from(["default", "default", "default", "other", "missing"]),
+        weight=st.sampled_from([10, 40, 60, 90, 130]),
+    )
+    def a_camera_is_applied(self, name: str, pool: str, weight: int) -> None:
+        """Half of them are Exclusive, for as long as they are there."""
+        exclusive = int(name[1:]) % 2 == 1
+        put_camera(self.server, name, exclusive=exclusive, poolRef={"name": pool}, weight=weight)
+
+    @rule(name=st.sampled_from(CAMERAS_), again=st.booleans())
+    def a_camera_is_deleted(self, name: str, *, again: bool) -> None:
+        if self.server.find(CAMERAS, name) is not None:
+            self.server.drop(CAMERAS, name)
+        if again:
+            self.a_camera_is_applied(name, "default", 50)
+
+    @rule(
+        name=st.sampled_from(POOLS_),
+        replicas=st.integers(0, 3),
+        capacity=st.sampled_from([100, 200, 300]),
+        most=st.sampled_from([1, 2, 100, 100]),
+    )
+    def a_pool_is_applied(self, name: str, replicas: int, capacity: int, most: int) -> None:
+        worker = {"weightCapacity": capacity, "maxCameras": most}
+        put_pool(self.server, name, replicas=replicas, worker=worker)
+
+    @rule(name=st.sampled_from(POOLS_))
+    def a_pool_is_deleted(self, name: str) -> None:
+        if self.server.find(POOLS, name) is not None:
+            self.server.drop(POOLS, name)
+
+    # Workers
+
+    @initialize()
+    def all_is_well(self) -> None:
+        for one in self.fleet.values():
+            one.start()
+        for number, name in enumerate(CAMERAS_):
+            self.a_camera_is_applied(name, "default" if number < 4 else "other", 50)
+        self.all_goes_on(6)
+
+    @rule(seconds=st.integers(1, 5))
+    def all_goes_on(self, seconds: int) -> None:
+        """Everybody does what they should."""
+        for _ in range(seconds):
+            self.time_passes(1)
+            self.all_events_come()
+            self.reconcile()
+            self.workers_act()
+
+    @rule(name=st.sampled_from(WORKERS), fate=st.sampled_from(Fate))
+    def something_happens_to_a_worker(self, name: str, fate: Fate) -> None:
+        one = self.fleet[name]
+        if not one.alive:
+            one.start()
+        elif fate is Fate.DIES:
+            one.kill()
+        elif fate is Fate.DRAINS:
+            one.drain()
+        elif fate is Fate.ENDS:
+            one.stop()
+        else:
+            one.frozen = not one.frozen
+
+    @rule(name=st.sampled_from(WORKERS), ends=st.booleans())
+    def a_pod_is_told_to_end_or_made_anew(self, name: str, *, ends: bool) -> None:
+        if self.server.find(PODS, name) is not None:
+            self.server.drop(PODS, name)
+        self.server.put(PODS, name, metadata={"deletionTimestamp": "now"} if ends else {})
+
+    @rule(names_=st.sets(st.sampled_from(WORKERS)), looks=st.booleans(), acts=st.booleans())
+    def some_workers_do_a_step(self, names_: set[str], *, looks: bool, acts: bool) -> None:
+        for name in sorted(names_):
+            if looks:
+                self.fleet[name].look()
+            if acts:
+                self.fleet[name].act()
+
+    @rule()
+    def workers_act(self) -> None:
+        for one in self.fleet.values():
+            one.look()
+            one.act()
+
+    # Time
+
+    @rule(seconds=st.integers(1, 12))
+    def time_passes(self, seconds: int) -> None:
+        """What was under way is over: a request takes no longer."""
+        self.stale.clear()
+        for _ in range(2 * seconds):
+            self.time.now += 0.5
+            for one in self.fleet.values():
+                one.beat()
+            if self.time.now % 2 == 0:  # the leader's own Lease
+                self.server.put(LEASES, names.OPERATOR_LEASE, spec={"renewTime": self.time.now})
+            self.hear()
+
+    def hear(self) -> None:
+        """Leases come as one stream, in order, or not at all."""
+        if self.blind:
+            return
+        for event in [event for event in self.leader.inbox if event[1] == _LEASES]:
+            feed(self.leader.cluster, event)
+        self.leader.inbox[:] = [one for one in self.leader.inbox if one[1] != _LEASES]
+
+    # What may not happen
+
+    def record(self, event: Event) -> None:
+        """Every version of every Camera: its epoch never falls, and belongs to one worker."""
+        type_, plural, found = event
+        if plural != CAMERAS.plural or type_ == "DELETED":
+            return
+        name, uid = found["metadata"]["name"], found["metadata"]["uid"]
+        assignment = found.get("status", {}).get("assignment")
+        if assignment is None:
+            return
+        epoch, worker = assignment["epoch"], assignment.get("worker")
+        assert epoch >= self.latest.get(name, 0), "not even of another Camera of that name"
+        self.latest[name] = epoch
+        assert self.epochs.setdefault((uid, epoch), worker) == worker
+
+    @invariant()
+    def no_exclusive_camera_is_captured_twice(self) -> None:
+        for uid in {uid for one in self.fleet.values() for uid in one.sessions}:
+            having = [one for one in self.fleet.values() if one.has(uid)]
+            if any(one.sessions[uid].exclusive for one in having):
+                assert len(having) < 2, [one.name for one in having]
+
+    # In the end
+
+    def come_to_rest(self) -> None:
+        """Nothing happens any more, and what is wrong is put right."""
+        self.blind = False
+        self.everything_is_swept()
+        quiet = 0
+        for _ in range(200):
+            self.time_passes(1)
+            self.all_events_come()
+            quiet = 0 if self.reconcile().writes else quiet + 1
+            self.workers_act()
+            self.no_exclusive_camera_is_captured_twice()
+            if quiet > 40:  # longer than a Lease, and than the old worker of a handover waits
+                break
+        assert quiet > 40, "it does not come to rest"
+        self.all_is_where_it_should_be()
+
+    def all_is_where_it_should_be(self) -> None:
+        alive, known = self.leader.workers(), self.leader.cluster.cameras
+        budgets = self.leader.budgets()
+        assert set(known) == {one["metadata"]["name"] for one in self.server.every(CAMERAS)}
+        assert set(budgets) == {one["metadata"]["name"] for one in self.server.every(POOLS)}
+        for camera in known.values():
+            home = alive.get(camera.worker or "")
+            assert camera.previous is None, "every handover ends"
+            assert camera.worker is None or home is not None
+            others = [one for one in known.values() if one is not camera]
+            for free in room(camera, others, alive, budgets):
+                settled = home is not None and home.life is Life.OPEN
+                assert settled, f"{free} has room for {camera.name}"
+            if home is not None:
+                assert home.pool == camera.pool
+        for one in self.fleet.values():
+            if one.acts:
+                assigned = {c.uid for c in known.values() if c.worker == one.name}
+                assert set(one.sessions) == assigned, "what is assigned is captured"
+
+
+def room(
+    camera: CameraState,
+    others: list[CameraState],
+    alive: dict[str, WorkerState],
+    budgets: dict[str, Budget],
+) -> Iterator[str]:
+    """Workers of its pool that take cameras and have room for this one."""
+    budget = budgets.get(camera.pool)
+    for one in alive.values():
+        if budget is not None and one.life is Life.OPEN and one.pool == camera.pool:
+            there = [*(each for each in others if each.worker == one.name), camera]
+            if not over(there, budget):
+                yield one.name
+
+
+def over(there: list[CameraState], budget: Budget) -> bool:
+    return sum(one.weight for one in there) > budget.weight or len(there) > budget.cameras
+
+
+def demand_budgets(
+    made: Plan,
+    known: list[CameraState],
+    alive: dict[str, WorkerState],
+    budgets: dict[str, Budget],
+) -> None:
+    """In whichever order the writes come, and whichever of them do not."""
+    given = {w.camera.name: w.assignment.worker for w in made.writes if w.assignment and w.cause}
+    for target in set(given.values()) - {None}:
+        there = [one for one in known if target in (one.worker, given.get(one.name))]
+        assert not over(there, budgets[alive[target or ""].pool]), f"{target} is given too much"
+
+
+def demand_need(
+    write: Write,
+    known: list[CameraState],
+    alive: dict[str, WorkerState],
+    budgets: dict[str, Budget],
+) -> None:
+    """A camera that has a worker loses it for a reason."""
+    camera, home = write.camera, alive.get(write.camera.worker or "")
+    if write.cause is None or camera.worker is None or home is None:
+        return
+    own = [one for one in known if one.worker == home.name and one.pool == home.pool]
+    if home.life is not Life.OPEN or home.pool != camera.pool or home.pool not in budgets:
+        return
+    if write.cause == Cause.REBALANCE:
+        assert write.assignment is not None
+        loads = {
+            one.name: sum(each.weight for each in known if each.worker == one.name)
+            for one in alive.values()
+        }
+        gap = loads[home.name] - loads[write.assignment.worker or ""]
+        assert gap * 100 > SKEW * budgets[home.pool].weight
+    else:
+        assert over(own, budgets[home.pool]), f"{camera.name} fits {home.name}"
+
+
+TestNamespace = Namespace.TestCase
+TestNamespace.settings = settings(stateful_step_count=40)

@@ -1,0 +1,271 @@
+"""What each pool is made of is applied once, repaired, and removed when its reason is gone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from ingest_core import metrics
+from ingest_core.errors import ApiForbidden, ApiUnavailable
+from ingest_core.kube.client import Call
+from ingest_core.kube.resources import (
+    LEASES,
+    PODS,
+    POOLS,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICES,
+    STATEFUL_SETS,
+)
+from ingest_core.names import APP, LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_POOL, WORKER
+from ingest_operator.cluster import Cluster, Kind
+from ingest_operator.manifests import selector
+from ingest_operator.pools import Pools
+from ingest_operator.settings import OperatorSettings
+from ingest_operator.state import Life, WorkerState
+from ingest_operator.writer import Writer
+from tests.fakes.memory_api import MemoryApi, MemoryServer, put_camera, put_lease, put_pool
+from tests.fakes.operator_parts import feed
+from tests.fakes.states import NOW, fleet
+
+MADE_OF = 8  # objects
+
+
+class Keeper:
+    """Pools over a server in memory, watched."""
+
+    def __init__(self) -> None:
+        self.server = MemoryServer()
+        self.api = MemoryApi(self.server)
+        self.cluster = Cluster(lambda: None, lambda: 0.0, 3.0)
+        self.server.watches.append(lambda event: feed(self.cluster, event))
+        errors = metrics.RECONCILE_ERRORS.counter(CollectorRegistry())
+        writer = Writer(self.api, self.cluster, holds=lambda: True, errors=errors)
+        self.pools = Pools(self.api, writer, OperatorSettings())
+        put_pool(self.server, replicas=2)
+
+    async def keep(
+        self, workers: Mapping[str, WorkerState] | None = None, *, replicas: int = 2
+    ) -> list[str]:
+        """One pass; what was called for it."""
+        self.api.asked.clear()
+        wanted = dict.fromkeys(self.cluster.pools, replicas)
+        await self.pools.objects(self.cluster, wanted, workers or {})
+        return [f"{call.verb} {call.label}" for call in self.api.asked]
+
+    async def say(self, workers: Mapping[str, WorkerState], exhausted: int = 0) -> Any:
+        self.api.asked.clear()
+        wanted = dict.fromkeys(self.cluster.pools, 2)
+        counts = {"default": exhausted}
+        await self.pools.statuses(self.cluster, wanted, workers, counts, NOW)
+        return self.server.find(POOLS, "default").get("status")
+
+    def assign(self, name: str, worker: str, **assignment: Any) -> None:
+        made = put_camera(self.server, name)
+        status = {"assignment": {"worker": worker, "epoch": 1, **assignment}}
+        self.cluster.see(
+            Kind.CAMERA,
+            {
+                **made,
+                "status": status,
+                "metadata": {**made["metadata"], "resourceVersion": str(self.server.version + 1)},
+            },
+        )
+        self.server.version += 1
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    return Keeper()
+
+
+async def test_what_a_pool_is_made_of_is_applied_once(keeper: Keeper) -> None:
+    first = await keeper.keep()
+    assert first.count("list roles") == first.count("list rolebindings") == 1
+    assert len(first) == 2 + MADE_OF
+    assert keeper.server.find(STATEFUL_SETS, "default")["spec"]["replicas"] == 2
+    assert await keeper.keep() == []
+
+
+async def test_only_what_differs_is_applied_again(keeper: Keeper) -> None:
+    await keeper.keep()
+    assert await keeper.keep(replicas=3) == ["patch statefulsets"]
+    rtsp = {"url": "rtsp://camera.example/", "credentialsSecretRef": {"name": "login"}}
+    put_camera(keeper.server, "lobby", source={"rtsp": rtsp})
+    assert await keeper.keep(replicas=3) == ["patch roles"]
+
+
+async def test_after_a_resync_everything_is_applied_again_so_that_drift_is_repaired(
+    keeper: Keeper,
+) -> None:
+    await keeper.keep()
+    service = keeper.server.find(SERVICES, "default")
+    keeper.server.put(SERVICES, "default", spec={**service["spec"], "selector": {"a": "b"}})
+    assert await keeper.keep() == []
+    keeper.pools.forget()
+    assert len(await keeper.keep()) == 2 + MADE_OF
+    assert keeper.server.find(SERVICES, "default")["spec"] == service["spec"]
+
+
+async def test_what_was_refused_is_applied_again_and_is_no_matter_of_the_rest(
+    keeper: Keeper,
+) -> None:
+    async def refuse(call: Call) -> None:
+        if call.resource is SERVICES:
+            raise ApiForbidden(403, "Forbidden", "a policy says no")
+
+    keeper.api.before = refuse
+    await keeper.keep()
+    assert keeper.server.find(STATEFUL_SETS, "default") is not None
+    assert await keeper.keep() == ["patch services"]
+    keeper.api.before = nothing
+    assert await keeper.keep() == ["patch services"]
+    assert await keeper.keep() == []
+
+
+async def nothing(_call: Call) -> None:
+    pass
+
+
+def grant(server: MemoryServer, name: str) -> None:
+    """Something that an operator before this one granted to the pool's workers."""
+    labels = {**selector("default"), LABEL_MANAGED_BY: APP}
+    for resource in (ROLES, ROLE_BINDINGS):
+        server.put(resource, name, metadata={"labels": labels})
+
+
+async def test_what_is_granted_does_not_outlive_its_reason(keeper: Keeper) -> None:
+    grant(keeper.server, "default-secrets-7")
+    keeper.server.put(ROLES, "of-somebody-else", rules=[])
+    called = await keeper.keep()
+    assert called[-2:] == ["delete rolebindings", "delete roles"]
+    names = {one["metadata"]["name"] for one in keeper.server.every(ROLES)}
+    assert names == {"default-worker", "default-secrets-0", "of-somebody-else"}
+    assert await keeper.keep() == []
+
+
+@pytest.mark.parametrize("failing", ["list rolebindings", "patch services", "delete rolebindings"])
+async def test_a_pass_that_broke_off_forgets_nothing_of_it(keeper: Keeper, failing: str) -> None:
+    grant(keeper.server, "default-secrets-7")
+
+    async def fail(call: Call) -> None:
+        if f"{call.verb} {call.label}" == failing:
+            raise ApiUnavailable("the connection broke")
+
+    keeper.api.before = fail
+    with pytest.raises(ApiUnavailable):
+        await keeper.keep()
+    keeper.api.before = nothing
+    await keeper.keep()
+    assert keeper.server.find(ROLES, "default-secrets-7") is None
+    assert keeper.server.find(ROLE_BINDINGS, "default-secrets-7") is None
+
+
+async def test_what_could_not_be_removed_is_removed_later(keeper: Keeper) -> None:
+    grant(keeper.server, "default-secrets-7")
+
+    async def refuse(call: Call) -> None:
+        if call.verb == "delete":
+            raise ApiForbidden(403, "Forbidden", "not now")
+
+    keeper.api.before = refuse
+    await keeper.keep()
+    keeper.api.before = nothing
+    assert await keeper.keep() == ["delete rolebindings", "delete roles"]
+
+
+async def test_a_bucket_of_secrets_that_is_no_more_is_removed(keeper: Keeper) -> None:
+    def secret(number: int) -> dict[str, Any]:
+        reference = {"name": f"login-{number}"}
+        return {"rtsp": {"url": "rtsp://camera.example/", "credentialsSecretRef": reference}}
+
+    for number in range(501):
+        put_camera(keeper.server, f"c{number}", source=secret(number))
+    await keeper.keep()
+    assert keeper.server.find(ROLES, "default-secrets-1") is not None
+    for number in range(300):
+        put_camera(keeper.server, f"c{number}", source=secret(0))
+    await keeper.keep()
+    assert keeper.server.find(ROLES, "default-secrets-1") is None
+
+
+async def test_a_pool_that_is_deleted_while_another_one_is_applied_is_let_be(
+    keeper: Keeper,
+) -> None:
+    put_pool(keeper.server, "other")
+
+    async def delete(call: Call) -> None:
+        if keeper.server.find(POOLS, "other"):
+            keeper.server.drop(POOLS, "other")
+
+    keeper.api.before = delete
+    await keeper.keep()
+    assert keeper.server.find(STATEFUL_SETS, "default") is not None
+    assert keeper.server.find(STATEFUL_SETS, "other") is None
+    put_pool(keeper.server, "other")
+    await keeper.say({})
+
+
+@pytest.mark.parametrize(
+    ("life", "number", "kept"),
+    [
+        (Life.OPEN, 4, 5),
+        (Life.LEAVING, 4, 5),  # it has a camera yet
+        (Life.LOST, 4, 2),
+        (Life.GONE, 4, 2),
+        (Life.OPEN, 0, 2),
+    ],
+)
+async def test_a_worker_is_not_taken_away_while_it_lives_and_has_a_camera(
+    keeper: Keeper, life: Life, number: int, kept: int
+) -> None:
+    keeper.assign("lobby", f"default-{number}")
+    await keeper.keep(fleet(**{f"default_{number}": life}))
+    assert keeper.server.find(STATEFUL_SETS, "default")["spec"]["replicas"] == kept
+
+
+async def test_nor_while_it_hands_one_over(keeper: Keeper) -> None:
+    keeper.assign("lobby", "default-0", previous="default-3")
+    await keeper.keep(fleet("default-0", default_3=Life.LEAVING))
+    assert keeper.server.find(STATEFUL_SETS, "default")["spec"]["replicas"] == 4
+
+
+async def test_a_status_is_written_when_it_differs(keeper: Keeper) -> None:
+    put_pod(keeper.server, "default-0", ready=True)
+    put_pod(keeper.server, "default-1", ready=False)
+    keeper.assign("lobby", "default-0")
+    status = await keeper.say(fleet("default-0", "default-1"))
+    assert (status["replicas"], status["readyReplicas"], status["assigned"]) == (2, 1, 1)
+    assert await keeper.say(fleet("default-0", "default-1")) == status
+    assert keeper.api.asked == []
+    status = await keeper.say(fleet("default-0", "default-1"), exhausted=1)
+    assert [call.label for call in keeper.api.asked] == ["camerapools/status"]
+
+
+def put_pod(server: MemoryServer, name: str, *, ready: bool) -> None:
+    labels = {LABEL_POOL: "default", LABEL_COMPONENT: WORKER}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    server.put(PODS, name, metadata={"labels": labels}, status={"conditions": conditions})
+
+
+@pytest.mark.parametrize(
+    ("life", "pod", "camera", "removed"),
+    [
+        (Life.GONE, False, False, True),
+        (Life.GONE, True, False, False),
+        (Life.GONE, False, True, False),
+        (Life.LOST, False, False, False),
+        (Life.LEAVING, False, False, False),
+    ],
+)
+async def test_the_lease_of_a_worker_that_is_gone_for_good_is_removed(
+    keeper: Keeper, life: Life, *, pod: bool, camera: bool, removed: bool
+) -> None:
+    put_lease(keeper.server, "default-1", "t")
+    if pod:
+        put_pod(keeper.server, "default-1", ready=True)
+    if camera:
+        keeper.assign("lobby", "default-0", previous="default-1")
+    await keeper.pools.sweep(keeper.cluster, fleet(default_1=life))
+    assert (keeper.server.find(LEASES, "default-1") is None) == removed
