@@ -19,6 +19,7 @@ USERNAME: Final = "username"
 PASSWORD: Final = "password"
 TOKEN: Final = "token"
 
+_AUTHORITY: Final = "spec.source.rtsp.tls.caSecretRef.name"  # public, and sent to nobody
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _OTHER: Final = re.compile(r"[^a-z0-9]+")
 _KEPT: Final = 50
@@ -72,12 +73,29 @@ def borrowed(spec: CameraSpec, own: AbstractSet[str], made: Collection[str]) -> 
     ]
 
 
+def foreign(spec: CameraSpec, own: AbstractSet[str]) -> list[Problem]:
+    """What is wrong with a spec of somebody who may add cameras, and need not may read Secrets.
+
+    A worker would send what such a Secret holds to whichever host the spec names.
+
+    Args:
+        spec: What somebody asks for over the API.
+        own: Secrets that the camera names already.
+    """
+    rule = "names a Secret: over HTTP give the login itself; who may read Secrets uses kubectl"
+    return [
+        Problem(field, None, rule)
+        for field, name in _references(spec).items()
+        if name not in own and field != _AUTHORITY
+    ]
+
+
 def _references(spec: CameraSpec) -> Mapping[str, str]:
     """Names of the Secrets that a spec names, by field."""
     rtsp, push = spec.source.rtsp, spec.source.push
     references = {
         "spec.source.rtsp.credentialsSecretRef.name": rtsp and rtsp.credentials_secret_ref,
-        "spec.source.rtsp.tls.caSecretRef.name": rtsp and rtsp.tls and rtsp.tls.ca_secret_ref,
+        _AUTHORITY: rtsp and rtsp.tls and rtsp.tls.ca_secret_ref,
         "spec.source.push.tokenSecretRef.name": push and push.token_secret_ref,
     }
     return {field: reference.name for field, reference in references.items() if reference}

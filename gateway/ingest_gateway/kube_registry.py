@@ -34,7 +34,7 @@ from ingest_core.kube.client import Api
 from ingest_core.kube.resources import CAMERAS
 from ingest_core.manifest import check_camera, parse
 from ingest_core.model import Camera, CameraSpec, Metadata
-from ingest_core.objects import borrowed, referring, secrets_of
+from ingest_core.objects import borrowed, foreign, referring, secrets_of
 from ingest_gateway import merge_patch, own_secret
 from ingest_gateway.logins import Logins, told
 
@@ -165,7 +165,7 @@ class KubeRegistry(KubeCameras):
         problems = check_camera(camera)
         if secrets_of(camera.spec) - own:
             made = {name for name in map(own_secret.own_secret, self.cameras.values()) if name}
-            problems += borrowed(camera.spec, own, made)
+            problems += borrowed(camera.spec, own, made) or foreign(camera.spec, own)
         if problems:
             raise InvalidManifest(*problems)
         return camera

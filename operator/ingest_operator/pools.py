@@ -122,7 +122,7 @@ class Pools:
             )
             status = pool_status(pool, facts, now)
             if status != pool.status:
-                await self._writer.pool_status(name, pool.metadata.uid, status)
+                await self._writer.pool_status(name, pool.metadata.resource_version, status)
 
     async def sweep(self, cluster: Cluster, workers: Mapping[str, WorkerState]) -> None:
         """Remove the Leases of workers that never come back and have nothing. Raises likewise."""

@@ -87,7 +87,7 @@ class Reconciler:
         while True:
             self._news.clear()
             try:
-                rest = REST * await self.reconcile()
+                rest = await self.reconcile()
             except (ApiUnavailable, NotLeading) as error:
                 log.warning("reconcile_delayed", error=str(error), retry_seconds=_RETRY_SECONDS)
                 self._news.set()
@@ -96,7 +96,7 @@ class Reconciler:
             await self._something()
 
     async def reconcile(self) -> float:
-        """One pass; gives the seconds that planning took. Raises as the writer."""
+        """One pass; gives the seconds to rest before the next. Raises as the writer."""
         began = self._now()
         self._metrics.pending.set(self._cluster.pending)
         self._cluster.pending = 0
@@ -108,20 +108,22 @@ class Reconciler:
         self._metrics.planned(planned, len(made.writes))
         self._notices.workers(alive, self._cluster)
         await self._pools.objects(self._cluster, replicas, alive)
-        written = await self._writer.cameras(made.writes[:WRITES])
+        asked = made.writes[:WRITES]
+        written = await self._writer.cameras(asked)
         for write in written:
             if write.cause is not None:
                 self._metrics.moves.labels(write.cause).inc()
             if write.cause == Cause.REBALANCE:
                 self._moved.setdefault(write.camera.pool, deque()).append(self._now())
-        if len(made.writes) > WRITES:
-            self._news.set()
-        else:
+        refused = len(asked) - len(written)
+        if len(made.writes) > len(written):
+            self._news.set()  # what was left or refused is planned anew
+        if len(made.writes) <= WRITES:
             await self._pools.statuses(self._cluster, replicas, alive, made.exhausted, self._time())
             await self._pools.sweep(self._cluster, alive)
             self._notices.exhausted(made.exhausted, self._cluster)
         self._metrics.reconciled(self._now() - began)
-        return planned
+        return _RETRY_SECONDS if refused and not written else REST * planned
 
     def observe(self) -> tuple[Mapping[str, int], Mapping[str, WorkerState]]:
         """How many workers each pool should have, and how those are that it has; any thread."""

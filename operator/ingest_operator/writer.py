@@ -27,7 +27,6 @@ from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, Resource
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
 from ingest_operator.plan import Write
-from ingest_operator.state import CameraState
 
 AT_ONCE: Final = 32
 
@@ -68,12 +67,12 @@ class Writer:
         done = await self._every(self._camera(write) for write in asked)
         return [write for write, written in zip(asked, done, strict=True) if written]
 
-    async def pool_status(self, name: str, uid: str, status: object) -> bool:
-        """Write a pool's status. Raises as `cameras`."""
+    async def pool_status(self, name: str, version: str, status: object) -> bool:
+        """Write the status of a pool on this version of it. Raises as `cameras`."""
         body = {
             "apiVersion": names.API_VERSION,
             "kind": POOLS.kind,
-            "metadata": {"name": name, "uid": uid},
+            "metadata": {"name": name, "resourceVersion": version},
             "status": status,
         }
         return await self._try(POOLS, Kind.POOL, name, lambda: self._status(POOLS, name, body))
@@ -110,31 +109,42 @@ class Writer:
         return await self._try(LEASES, Kind.LEASE, name, delete)
 
     async def _camera(self, write: Write) -> bool:
+        camera = write.camera
         status: dict[str, object] = {"conditions": [write.assigned]}
         if write.assignment is not None:
             status["assignment"] = write.assignment
-        written = await self._camera_status(write.camera, status, names.OPERATOR_MANAGER)
-        if written and write.ready is not None:
+        written = await self._camera_status(
+            camera.name, str(camera.version), status, names.OPERATOR_MANAGER
+        )
+        head = self._cluster.head(Kind.CAMERA, camera.name)
+        if written and write.ready is not None and head is not None:
             # By a manager of its own: the operator's next apply must not take Ready away with it,
             # and a worker that captures the camera takes it over by force.
             ready = {"conditions": [write.ready]}
-            written = await self._camera_status(write.camera, ready, names.UNREADY_MANAGER)
+            written = await self._camera_status(
+                camera.name, head.resource_version, ready, names.UNREADY_MANAGER
+            )
         return written
 
     async def _camera_status(
-        self, camera: CameraState, status: Mapping[str, object], manager: str
+        self, name: str, version: str, status: Mapping[str, object], manager: str
     ) -> bool:
+        """Write on the version that was planned for, and on no other.
+
+        So what was decided too long ago is refused, and what was meant for a camera that was made
+        anew under the same name: the API server checks no uid when a status is applied.
+        """
         body = {
             "apiVersion": names.API_VERSION,
             "kind": CAMERAS.kind,
-            "metadata": {"name": camera.name, "uid": camera.uid},
+            "metadata": {"name": name, "resourceVersion": version},
             "status": status,
         }
         return await self._try(
             CAMERAS,
             Kind.CAMERA,
-            camera.name,
-            lambda: self._status(CAMERAS, camera.name, body, manager),
+            name,
+            lambda: self._status(CAMERAS, name, body, manager),
         )
 
     async def _status(
@@ -163,9 +173,9 @@ class Writer:
                     self._forget(kind, name)
                 return False
             except (ApiConflict, ApiInvalid) as error:
-                # Made anew under the same name, or written by another leader since: look again.
+                # Written by a worker, a user or another leader since, or made anew: look again.
                 self._errors.labels(resource.plural).inc()
-                log.warning("write_refused", resource=resource.plural, name=name, error=str(error))
+                log.info("write_refused", resource=resource.plural, name=name, error=str(error))
                 if kind is not None:
                     await self._look(resource, kind, name)
                 return False

@@ -16,7 +16,7 @@ from ingest_core.model import (
     Tls,
 )
 from ingest_core.names import CAMERA_ID_PATTERN, OBJECT_NAME_PATTERN
-from ingest_core.objects import object_name, referring, secrets_of
+from ingest_core.objects import foreign, object_name, referring, secrets_of
 
 IDS = st.from_regex(CAMERA_ID_PATTERN.replace(r"\Z", "$"), fullmatch=True)
 RTSP = CameraSpec(source=Source(rtsp=RtspSource(url="rtsp://h/x")))
@@ -87,3 +87,16 @@ def test_every_secret_that_a_spec_names_is_found() -> None:
     assert secrets_of(CameraSpec(source=Source(rtsp=rtsp))) == {"login", "ca"}
     assert secrets_of(referring(PUSH, "own", ["token"])) == {"own"}
     assert secrets_of(RTSP) == frozenset()
+
+
+def test_over_the_api_a_camera_may_name_only_the_login_that_it_has_and_any_authority() -> None:
+    login = referring(RTSP, "somebodys", ["username", "password"])
+    token = referring(PUSH, "somebodys", ["token"])
+    tls = Tls(ca_secret_ref=SecretRef(name="ca", key="ca.crt"))
+    authority = CameraSpec(source=Source(rtsp=RtspSource(url="rtsps://h/x", tls=tls)))
+    for spec in (login, token):
+        (problem,) = foreign(spec, frozenset())
+        assert problem.field.endswith("SecretRef.name")
+        assert "somebodys" not in str(problem)
+        assert foreign(spec, {"somebodys"}) == []
+    assert foreign(authority, frozenset()) == []

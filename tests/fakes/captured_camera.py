@@ -26,6 +26,7 @@ from ingest_core.model import (
 )
 from ingest_worker.capture import Captured, Open, supervise
 from ingest_worker.connects import Connects, Line
+from ingest_worker.deadline import OPEN, Fence
 from ingest_worker.feed import Feed, State
 from ingest_worker.metrics import WorkerMetrics
 from ingest_worker.rtsp import Session, Target
@@ -56,6 +57,7 @@ class CapturedCamera:
         motion: bool = False,
         draw: float = 0.0,
         open_: Open = Session,
+        fence: Fence = OPEN,
         offer: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.name = name
@@ -75,6 +77,7 @@ class CapturedCamera:
         self.arrivals: list[float] = []
         self.metrics = WorkerMetrics(CollectorRegistry(), lambda: (self.feed,))
         self._open = open_
+        self._fence = fence
         self._pass_on = offer
         self._nudged = asyncio.Event()
         self._news = asyncio.Event()
@@ -102,6 +105,7 @@ class CapturedCamera:
                     metrics=self.metrics,
                     nudged=self._nudged,
                     open=self._began,
+                    fence=self._fence,
                     draw=lambda: self.draw,
                 )
             )

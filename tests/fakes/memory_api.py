@@ -122,9 +122,7 @@ class MemoryServer:
 
     def _update(self, call: Call) -> Json:
         there, body = self._there(call), _body(call)
-        wanted = body["metadata"].get("resourceVersion")
-        if wanted is not None and wanted != there["metadata"]["resourceVersion"]:
-            raise ApiConflict(409, "Conflict", "the object has been modified")
+        _demand_version(there, body)
         metadata = {**there["metadata"], **body["metadata"]}
         return self._write(_key(call), {**there, **body, "metadata": metadata})
 
@@ -132,7 +130,7 @@ class MemoryServer:
         if self.find(call.resource, call.name) is None and not call.subresource:
             return self._create(call)
         there, body = self._there(call), _body(call)
-        _demand_uid(there, body)
+        _demand_version(there, body)
         if call.subresource:
             changed = self._apply_status(there, body["status"], call.query["fieldManager"])
             return self._write(_key(call), {**there, "status": changed})
@@ -159,7 +157,7 @@ class MemoryServer:
 
     def _merge(self, call: Call) -> Json:
         there, body = self._there(call), _body(call)
-        _demand_uid(there, body)
+        _demand_version(there, body)
         merged: Json = _merged(there, body)
         return self._write(_key(call), merged)
 
@@ -292,10 +290,11 @@ def _merged(there: Any, patch: Any) -> Any:
     return {key: value for key, value in {**there, **changed}.items() if value is not None}
 
 
-def _demand_uid(there: Json, body: Json) -> None:
-    wanted = body.get("metadata", {}).get("uid")
-    if wanted and wanted != there["metadata"]["uid"]:
-        raise ApiConflict(409, "Conflict", "Precondition failed: UID in precondition")
+def _demand_version(there: Json, body: Json) -> None:
+    """As the real one: a version that is said must be the current one; a uid is not looked at."""
+    wanted = body.get("metadata", {}).get("resourceVersion")
+    if wanted is not None and wanted != there["metadata"]["resourceVersion"]:
+        raise ApiConflict(409, "Conflict", "the object has been modified")
 
 
 def _demand_fences(before: Json, made: Json) -> None:

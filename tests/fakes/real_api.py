@@ -94,4 +94,3 @@ async def until(
         async for _ in changes:
             if condition():
                 return
-

@@ -31,6 +31,7 @@ from ingest_core.errors import (
 from ingest_core.kube.access import Access
 from ingest_core.kube.client import Api, Call
 from ingest_core.model import Camera, CameraSpec, PushSource, RtspSource, Source
+from ingest_core.objects import referring
 from ingest_gateway.kube_registry import KubeRegistry
 from ingest_gateway.permissions import RULES
 from tests.cluster.api_server import ApiServer
@@ -140,6 +141,19 @@ async def test_a_login_lives_in_a_secret_that_its_camera_owns_and_nowhere_else(
     written = there.camera()
     assert written["metadata"]["annotations"] == {names.ANNOTATION_OWN_SECRET: name}
     assert "hunter2" not in str(written)
+
+
+async def test_a_secret_of_somebody_cannot_be_named_over_http(
+    gateway: Opened, there: Namespace
+) -> None:
+    there.admin.post(f"{there.core}/secrets", {"metadata": {"name": "theirs"}, "stringData": LOGIN})
+    named = referring(RTSP, "theirs", LOGIN)
+    with pytest.raises(InvalidManifest, match=r"credentialsSecretRef\.name: names a Secret"):
+        await gateway.registry.create("lobby", named, {})
+    made = await gateway.registry.create("lobby", RTSP, {})
+    with pytest.raises(InvalidManifest, match=r"credentialsSecretRef\.name: names a Secret"):
+        await gateway.registry.replace("lobby", named, None)
+    assert gateway.registry.cameras["lobby"] == made
 
 
 async def test_a_secret_that_a_camera_only_claims_is_never_deleted(

@@ -219,12 +219,12 @@ async def test_the_lease_of_a_worker_is_removed_only_as_it_was_seen(hand: Hand) 
 
 async def test_a_status_is_written_to_the_pool_that_it_was_made_for(hand: Hand) -> None:
     hand.cluster.see(Kind.POOL, put_pool(hand.server))
-    uid = hand.cluster.pools["default"].metadata.uid
-    assert await hand.writer.pool_status("default", uid, {"cameras": 3})
+    version = hand.cluster.pools["default"].metadata.resource_version
+    assert await hand.writer.pool_status("default", version, {"cameras": 3})
     assert hand.server.find(POOLS, "default")["status"] == {"cameras": 3}
     hand.server.drop(POOLS, "default")
     anew = put_pool(hand.server, replicas=5)
-    assert not await hand.writer.pool_status("default", uid, {"cameras": 4})
+    assert not await hand.writer.pool_status("default", version, {"cameras": 4})
     assert hand.cluster.pools["default"].metadata.uid == anew["metadata"]["uid"]
 
 

@@ -1,7 +1,9 @@
 """What a worker says to a real API server, and how it reads Secrets there."""
 
+import asyncio
 import base64
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,14 +53,19 @@ class Told:
         return f"/apis/{names.API_VERSION}/namespaces/{self.namespace}/cameras"
 
     def create(self) -> Camera:
-        spec = {"source": {"push": {}}}
+        spec: dict[str, Any] = {"source": {"push": {}}}
         body = {"apiVersion": names.API_VERSION, "kind": "Camera", "spec": spec}
         made = self.server.admin.post(self.path, {**body, "metadata": {"name": "door"}})
         return lenient.convert(made, Camera)
 
-    def assign(self, epoch: int, worker: str = ME, previous: str | None = None) -> None:
+    async def assign(self, epoch: int, worker: str = ME, previous: str | None = None) -> None:
+        """Write as the operator does; returns when the registry has heard of it."""
         given = {"epoch": epoch, "worker": worker, "previous": previous}
         self.write({"assignment": {key: one for key, one in given.items() if one}})
+        async with self.registry.changes() as changes:
+            async for _ in changes:
+                if (found := self.registry.cameras.get("door")) and found.epoch == epoch:
+                    return
 
     def write(self, status: object, manager: str = names.OPERATOR_MANAGER) -> None:
         body = {"apiVersion": names.API_VERSION, "kind": "Camera", "metadata": {"name": "door"}}
@@ -73,6 +80,21 @@ class Told:
 
 
 @asynccontextmanager
+async def registry_of(
+    kubeconfig: Path, namespace: str, worker: str = ME, clock: Callable[[], float] = time.time
+) -> AsyncIterator[KubeWorkerRegistry]:
+    """A worker's registry, synced, that follows until the block ends."""
+    async with api_of(kubeconfig, namespace) as api:
+        cameras = AssignedCameras(api, worker)
+        following = asyncio.create_task(cameras.run())
+        async with cameras.changes() as changes:
+            await anext(changes)
+        yield KubeWorkerRegistry(api, cameras, clock)
+        following.cancel()
+        await asyncio.wait([following])
+
+
+@asynccontextmanager
 async def api_of(kubeconfig: Path, namespace: str) -> AsyncIterator[Api]:
     async with Api(await access.load(str(kubeconfig), {}), namespace) as api:
         yield api
@@ -81,8 +103,7 @@ async def api_of(kubeconfig: Path, namespace: str) -> AsyncIterator[Api]:
 @pytest.fixture
 async def told(api_server: ApiServer, namespace: str) -> AsyncIterator[Told]:
     clock = Clock()
-    async with api_of(api_server.kubeconfig, namespace) as api:
-        registry = KubeWorkerRegistry(api, AssignedCameras(api, ME), clock)
+    async with registry_of(api_server.kubeconfig, namespace, ME, clock) as registry:
         yield Told(registry, api_server, namespace, clock)
 
 
@@ -100,7 +121,7 @@ def stream(epoch: int, worker: str = ME, **more: Any) -> Stream:
 
 async def test_a_report_is_written_whole_beside_what_the_operator_wrote(told: Told) -> None:
     camera = told.create()
-    told.assign(3)
+    await told.assign(3)
     assigned = {"type": "Assigned", "status": "True", "reason": "Assigned"}
     operators = {"assignment": {"epoch": 3, "worker": ME}}
     told.write({**operators, "conditions": [{**assigned, "lastTransitionTime": TIME}]})
@@ -123,7 +144,7 @@ async def test_a_report_is_written_whole_beside_what_the_operator_wrote(told: To
 
 async def test_a_condition_is_as_old_as_its_status(told: Told) -> None:
     camera = told.create()
-    told.assign(3)
+    await told.assign(3)
 
     def since() -> list[str]:
         return [one["lastTransitionTime"] for one in told.status()["conditions"]]
@@ -142,11 +163,10 @@ async def test_the_next_worker_takes_the_word_and_the_last_one_is_refused(
     told: Told, api_server: ApiServer, namespace: str
 ) -> None:
     camera = told.create()
-    told.assign(3)
+    await told.assign(3)
     await told.registry.report(camera, stream(3, connected_time=TIME), conditions(connected=True))
-    told.assign(4, OTHER, previous=ME)
-    async with api_of(api_server.kubeconfig, namespace) as api:
-        other = KubeWorkerRegistry(api, AssignedCameras(api, OTHER))
+    await told.assign(4, OTHER, previous=ME)
+    async with registry_of(api_server.kubeconfig, namespace, OTHER) as other:
         await other.report(camera, stream(4, OTHER), conditions(connected=True))
     before = told.status()
     with pytest.raises(Superseded):
@@ -157,9 +177,9 @@ async def test_the_next_worker_takes_the_word_and_the_last_one_is_refused(
 
 async def test_letting_go_takes_no_word_away_and_none_takes_it_away(told: Told) -> None:
     camera = told.create()
-    told.assign(3)
+    await told.assign(3)
     await told.registry.report(camera, stream(3, connected_time=TIME), conditions(connected=True))
-    told.assign(4, OTHER, previous=ME)
+    await told.assign(4, OTHER, previous=ME)
     await told.registry.release(told.camera())
     said = told.status()["stream"]
     assert said == {
@@ -170,37 +190,53 @@ async def test_letting_go_takes_no_word_away_and_none_takes_it_away(told: Told) 
         "sessions": 1,
         "releasedEpoch": 4,
     }
-    told.assign(5)
+    await told.assign(5)
     await told.registry.report(camera, stream(5), conditions(connected=False))
     assert told.status()["stream"]["releasedEpoch"] == 4
 
 
 async def test_a_worker_that_never_said_anything_can_let_go(told: Told) -> None:
     told.create()
-    told.assign(4, OTHER, previous=ME)
+    await told.assign(4, OTHER, previous=ME)
     await told.registry.release(told.camera())
     assert told.status()["stream"] == {"releasedEpoch": 4}
 
 
 async def test_what_is_said_of_a_camera_that_is_gone_or_another_is_no_error(told: Told) -> None:
-    first = told.create()
+    told.create()
+    await told.assign(1)
+    first = told.registry.cameras["door"]
     told.server.admin.delete(f"{told.path}/door")
+    told.create()  # and nobody has heard of any of it
     await told.registry.report(first, stream(1), conditions(connected=True))
     await told.registry.release(first)
-    told.create()
-    told.assign(9)
+    assert told.status() == {}
+    await told.assign(9)
     await told.registry.report(first, stream(9), conditions(connected=True))
-    await told.registry.release(told.camera())
+    await told.registry.release(first)
+    told.server.admin.delete(f"{told.path}/door")
     await told.registry.report(first, stream(9), conditions(connected=True))
-    assert told.status() == {
-        "assignment": {"epoch": 9, "worker": ME},
-        "stream": {"releasedEpoch": 9},
-    }
+    await told.registry.release(first)
+
+
+async def test_a_report_that_others_came_before_is_written_on_what_they_wrote(told: Told) -> None:
+    camera = told.create()
+    await told.assign(3)
+    await told.registry.report(camera, stream(3), conditions(connected=True))
+    since = told.status()["conditions"][0]["lastTransitionTime"]
+    told.clock.now = LATER
+    for epoch in (4, 5):
+        body = {"assignment": {"epoch": epoch, "worker": ME}}
+        told.write(body)  # and nobody has heard of it
+        await told.registry.report(camera, stream(epoch), conditions(connected=True))
+        status = told.status()
+        assert (status["stream"]["epoch"], status["assignment"]["epoch"]) == (epoch, epoch)
+        assert status["conditions"][0]["lastTransitionTime"] == since
 
 
 async def test_what_breaks_a_rule_is_refused_as_that(told: Told) -> None:
     camera = told.create()
-    told.assign(3)
+    await told.assign(3)
     with pytest.raises(ApiInvalid, match=r"stream\.width"):
         await told.registry.report(camera, stream(3, width=-1), conditions(connected=True))
 

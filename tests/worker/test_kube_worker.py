@@ -18,7 +18,7 @@ from tests.fakes.fleet import Fleet, WorkerProgram, fleet
 
 A, B = "default-0", "default-1"
 FPS = 10
-NEW, MOVED, BACK = 11, 12, 13  # epochs
+NEW, MOVED = 11, 12  # epochs
 
 
 def simulated(name: str = "lobby", **more: object) -> SimulatedCamera:

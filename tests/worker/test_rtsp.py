@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +12,14 @@ import pytest
 
 from ingest_core.credentials import Credentials
 from ingest_core.errors import CaptureError, Failure
+from ingest_core.kube.lease import Term
 from ingest_core.model import Decode
 from ingest_simulator.camera import Auth, Codec, SimulatedCamera
 from ingest_simulator.faults import Fault, FaultKind
 from ingest_simulator.simulator import Simulator
 from ingest_worker.deadline import Deadline
-from ingest_worker.rtsp import explain
+from ingest_worker.rtsp import Session, explain
+from ingest_worker.stamp import StreamClock
 from tests.fakes.captured_camera import CapturedCamera, capturing, eventually
 from tests.fakes.usage import usage
 
@@ -157,6 +160,42 @@ async def test_a_session_that_waits_for_a_silent_camera_ends_when_told(
         began = time.monotonic()
     assert time.monotonic() - began < 1
     assert not captured.failures
+
+
+async def test_a_session_ends_at_its_fence_whatever_its_camera_sends(
+    simulator: Simulator,
+) -> None:
+    term = Term(0.0, math.inf)
+    captured = CapturedCamera(await simulator.add(camera(fps=50)), fence=term, draw=0.5)
+    async with capturing(captured):
+        await captured.frames(20)
+        term.until = time.monotonic()
+        seen = captured.feed.frames
+        state = await captured.failed()
+        assert state.reason is Failure.LEASE_EXPIRED
+        assert captured.feed.frames <= seen + 1, "what was being taken, and nothing after it"
+        await eventually(lambda: simulator.playing("cam") == 0)
+        (session,) = simulator.sessions("cam")
+        assert session.end == "teardown", "the camera is told"
+        await captured.until(lambda: len(captured.failures) > 2)
+        assert len(simulator.sessions("cam")) == 1, "and it is not asked again"
+
+
+async def test_a_thread_that_begins_behind_its_fence_asks_no_camera(simulator: Simulator) -> None:
+    captured = CapturedCamera(await simulator.add(camera()))
+    ended: list[CaptureError] = []
+    session = Session(
+        captured.target,
+        captured.feed,
+        StreamClock(),
+        showed=lambda: None,
+        ended=ended.append,
+        fence=Term(0.0, time.monotonic()),
+    )
+    session.start()
+    await eventually(lambda: bool(ended))
+    assert ended[0].failure is Failure.LEASE_EXPIRED
+    assert simulator.sessions("cam") == ()
 
 
 async def test_a_thread_that_has_no_deadline_sees_the_real_clock() -> None:

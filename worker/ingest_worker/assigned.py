@@ -73,6 +73,18 @@ class AssignedCameras:
         if self._take(camera):
             self._tell({camera.name})
 
+    async def look(self, name: str) -> Camera | None:
+        """A camera as it is now, ours or not; None: there is none. Raises as `Api.call`."""
+        listed, at = await self._list(f"metadata.name={name}")
+        there = self._cameras.get(name)
+        if listed:
+            changed = self._take(listed[0])
+        else:
+            changed = there is not None and _version(there) <= at and self._let_go(name, at)
+        if changed:
+            self._tell({name})
+        return listed[0] if listed else None
+
     async def refresh(self) -> None:
         """See `registry.WorkerRegistry.refresh`."""
         before = {name for name, one in self._cameras.items() if self._is_worker(one)}
@@ -81,7 +93,7 @@ class AssignedCameras:
             changed = {camera.name for camera in listed if self._take(camera)}
             self._tell(changed)
             for name in before - {camera.name for camera in listed}:
-                await self._ask(name)
+                await self.look(name)
         except ApiRefused as error:
             raise RegistryUnavailable(str(error)) from error
 
@@ -184,20 +196,9 @@ class AssignedCameras:
         try:
             async with asyncio.TaskGroup() as asking:
                 for name in ripe:
-                    asking.create_task(self._ask(name), name=f"ask for {name}")
+                    asking.create_task(self.look(name), name=f"ask for {name}")
         except* (ApiUnavailable, ApiRefused) as group:
             log.warning("cameras_doubtful", error=str(group.exceptions[0]))
-
-    async def _ask(self, name: str) -> None:
-        """Look at one camera now. Raises as `Api.call`."""
-        listed, at = await self._list(f"metadata.name={name}")
-        there = self._cameras.get(name)
-        if listed:
-            changed = self._take(listed[0])
-        else:
-            changed = there is not None and _version(there) <= at and self._let_go(name, at)
-        if changed:
-            self._tell({name})
 
     async def _list(self, selector: str) -> tuple[list[Camera], int]:
         """Cameras as they are now, and the version of that. Raises as `Api.call`.

@@ -2,8 +2,9 @@
 
 Every worker applies as one field manager, so that the next worker's word takes the place of the
 last one's; that of an earlier assignment is refused by the API server itself. Letting go is said by
-a manager of its own: neither takes the other's word away. The uid goes with each write, so none
-reaches a camera that was made anew under the same name.
+a manager of its own: neither takes the other's word away. Each write is one on the version that is
+known, so none reaches a camera that was made anew under the same name: the API server checks no
+uid when a status is applied.
 
 What a worker calls, for its Role: list and watch Cameras, patch their status, get the Secrets that
 they name.
@@ -39,6 +40,10 @@ from ingest_core.registry import CameraReader
 
 _EPOCH: Final = "status.stream.epoch"  # the field whose rule refuses a superseded worker
 _OURS: Final = (model.CONNECTED, model.READY)
+_TRIES: Final = 4  # of a write that others came before
+
+
+_Status = Mapping[str, Any]
 
 
 class Reader(CameraReader, Protocol):
@@ -49,6 +54,9 @@ class Reader(CameraReader, Protocol):
 
     async def refresh(self) -> None:
         """See `registry.WorkerRegistry.refresh`."""
+
+    async def look(self, name: str) -> Camera | None:
+        """A camera as it is now; None: there is none. Raises as `Api.call`."""
 
 
 class _Secret(msgspec.Struct, frozen=True):
@@ -110,16 +118,13 @@ class KubeWorkerRegistry:
     async def report(
         self, camera: Camera, stream: Stream, conditions: tuple[Condition, ...]
     ) -> None:
-        there = self._reader.cameras.get(camera.name)
-        said = () if there is None else there.status.conditions
-        generation = camera.metadata.generation
-        ours = (one for one in said if one.type in _OURS)
-        now = rfc3339(self._clock())
-        status = {
-            "observedGeneration": generation,
-            "stream": stream,
-            "conditions": merged(ours, conditions, generation=generation, now=now),
-        }
+        generation, now = camera.metadata.generation, rfc3339(self._clock())
+
+        def status(there: Camera) -> _Status:
+            ours = (one for one in there.status.conditions if one.type in _OURS)
+            told = merged(ours, conditions, generation=generation, now=now)
+            return {"observedGeneration": generation, "stream": stream, "conditions": told}
+
         try:
             await self._apply(camera, status, names.WORKER_MANAGER)
         except ApiInvalid as error:
@@ -129,20 +134,38 @@ class KubeWorkerRegistry:
 
     async def release(self, camera: Camera) -> None:
         stream = Stream(released_epoch=camera.epoch)
-        await self._apply(camera, {"stream": stream}, names.RELEASE_MANAGER)
+        await self._apply(camera, lambda _: {"stream": stream}, names.RELEASE_MANAGER)
 
-    async def _apply(self, camera: Camera, status: Mapping[str, Any], manager: str) -> None:
-        """Write a part of the status of this very camera, if it is there still."""
-        body = {
-            "apiVersion": names.API_VERSION,
-            "kind": CAMERAS.kind,
-            "metadata": {"name": camera.name, "uid": camera.metadata.uid},
-            "status": status,
-        }
-        try:
-            answer = await self._api.apply(
-                CAMERAS, camera.name, body, manager=manager, subresource="status"
-            )
-        except (ApiNotFound, ApiConflict):
-            return  # it is gone, or another one by now; the watch tells
-        self._reader.put(lenient.decode(answer, Camera))
+    async def _apply(
+        self, camera: Camera, status: Callable[[Camera], _Status], manager: str
+    ) -> None:
+        """Write a part of the status of this very camera, if it is there still.
+
+        Args:
+            camera: Which one.
+            status: What to write, where the camera is now as given.
+            manager: Field manager.
+        """
+        there = self._reader.cameras.get(camera.name) or await self._reader.look(camera.name)
+        for _ in range(_TRIES):
+            if there is None or there.metadata.uid != camera.metadata.uid:
+                return  # it is gone, or another one by now
+            version = there.metadata.resource_version
+            body = {
+                "apiVersion": names.API_VERSION,
+                "kind": CAMERAS.kind,
+                "metadata": {"name": camera.name, "resourceVersion": version},
+                "status": status(there),
+            }
+            try:
+                answer = await self._api.apply(
+                    CAMERAS, camera.name, body, manager=manager, subresource="status"
+                )
+            except ApiNotFound:
+                return
+            except ApiConflict:
+                there = await self._reader.look(camera.name)
+            else:
+                self._reader.put(lenient.decode(answer, Camera))
+                return
+        raise RegistryUnavailable(f"camera {camera.id!r} changes all the time")

@@ -24,10 +24,10 @@ class Resource:
         """Path of the collection, or of one object, or of a part of it.
 
         Raises:
-            ValueError: A name by which a URL would leave the collection.
+            ValueError: A name that means another place: the server reads a quoted slash as one.
         """
-        if {namespace, name} & {".", ".."}:
-            raise ValueError("no object is named . or ..")
+        if any(part in (".", "..") or "/" in part for part in (namespace, name)):
+            raise ValueError("no object is named . or .. or with a slash")
         root = f"/apis/{self.group}" if self.group else "/api"
         parts = [root, self.version, "namespaces", quote(namespace, safe=""), self.plural]
         parts += [quote(part, safe="") for part in (name, subresource) if part]

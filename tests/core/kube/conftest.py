@@ -1,4 +1,4 @@
-"""A service account on the real API server, and clients of it: a near one, and one behind a proxy."""
+"""A service account on the real API server, and its clients: one near, one behind a proxy."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
