@@ -121,11 +121,13 @@ async def run(kubeconfig: str, namespace: str, count: int) -> None:
         while line := await orders.get():
             leases[msgspec.json.decode(line, type=Order).stop].cancel()
             _say(1)
+        raise SystemExit  # whoever gave orders is gone
 
 
 def _read(loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[bytes]) -> None:
     for line in sys.stdin.buffer:
         loop.call_soon_threadsafe(orders.put_nowait, line)
+    loop.call_soon_threadsafe(orders.put_nowait, b"")
 
 
 def _say(count: int) -> None:

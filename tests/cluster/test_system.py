@@ -48,6 +48,11 @@ def every(cameras: dict[str, Any]) -> bool:
     return bool(cameras) and all(map(captured, cameras.values()))
 
 
+def since(camera: Any) -> str:
+    """When the camera's session was connected."""
+    return str(camera["status"]["stream"]["connectedTime"])
+
+
 def worker_of(camera: Any) -> str:
     return str(camera["status"]["assignment"]["worker"])
 
@@ -154,6 +159,27 @@ async def test_a_worker_resumes_its_cameras_without_an_operator(cluster: World) 
         ),
         "it is captured again",
     )
+
+
+def ready(camera: Any) -> tuple[str, str]:
+    conditions = {one["type"]: one for one in camera["status"]["conditions"]}
+    return conditions["Ready"]["status"], conditions["Ready"]["reason"]
+
+
+async def test_a_camera_of_a_lost_worker_is_not_ready_until_that_is_back(cluster: World) -> None:
+    await cluster.apply("CameraPool", "default", {**POOL, "replicas": 1})
+    await add(cluster, "lobby")
+    before = await cluster.until(every, "it is captured")
+    worker = worker_of(before["lobby"])
+    cluster.kubelet.pause(worker)
+    await cluster.until(
+        lambda now: ready(now["lobby"]) == ("False", "WorkerLost"), "nobody captures it"
+    )
+    cluster.kubelet.resume(worker)
+    after = await cluster.until(
+        lambda now: ready(now["lobby"]) == ("True", "Connected"), "its worker says so"
+    )
+    assert after["lobby"]["status"]["assignment"] == before["lobby"]["status"]["assignment"]
 
 
 async def test_frames_are_served_while_the_api_server_is_down(cluster: World) -> None:

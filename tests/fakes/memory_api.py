@@ -2,11 +2,11 @@
 
 It keeps the promises that decide: versions that grow with every change and with nothing else,
 preconditions, server-side apply by manager, the fences that the CRDs set up by CEL, label and
-field selectors, pages. What it does not know it refuses loudly.
+field selectors, pages. What it does not know it refuses loudly. Objects are never changed: each
+change makes another one.
 """
 
 import asyncio
-import copy
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
@@ -52,27 +52,26 @@ class MemoryServer:
         """What a user applies: metadata is merged, any other part replaced."""
         key = resource.plural, name
         there = self._objects.get(key)
-        made = copy.deepcopy(there or _new(resource, name, self.version))
+        made = there or _new(resource, name, self.version)
         metadata = {**made["metadata"], **parts.pop("metadata", {})}
         if there is not None and parts.get("spec", made.get("spec")) != made.get("spec"):
             metadata["generation"] += 1
-        return self._write(key, {**made, **copy.deepcopy(parts), "metadata": metadata})
+        return self._write(key, {**made, **parts, "metadata": metadata})
 
     def drop(self, resource: Resource, name: str) -> None:
         """What a user deletes."""
         gone = self._objects.pop((resource.plural, name))
         self.version += 1
-        gone["metadata"]["resourceVersion"] = str(self.version)
-        self._tell(("DELETED", resource.plural, gone))
+        self._tell(("DELETED", resource.plural, _versioned(gone, self.version)))
 
     def find(self, resource: Resource, name: str) -> Any:
-        """A copy of an object; None: it is not there."""
-        return copy.deepcopy(self._objects.get((resource.plural, name)))
+        """An object; None: it is not there."""
+        return self._objects.get((resource.plural, name))
 
     def every(self, resource: Resource) -> list[Any]:
-        """Copies of all objects of a kind, by name."""
+        """All objects of a kind, by name."""
         return [
-            copy.deepcopy(found)
+            found
             for (plural, _), found in sorted(self._objects.items())
             if plural == resource.plural
         ]
@@ -172,14 +171,13 @@ class MemoryServer:
     def _write(self, key: tuple[str, str], made: Json) -> Json:
         before = self._objects.get(key)
         if before is not None and before == made:
-            return copy.deepcopy(made)
+            return made
         if key[0] == CAMERAS.plural and before is not None:
             _demand_fences(before.get("status", {}), made.get("status", {}))
         self.version += 1
-        made["metadata"]["resourceVersion"] = str(self.version)
-        self._objects[key] = made
-        self._tell(("MODIFIED" if before else "ADDED", key[0], copy.deepcopy(made)))
-        return copy.deepcopy(made)
+        self._objects[key] = _versioned(made, self.version)
+        self._tell(("MODIFIED" if before else "ADDED", key[0], self._objects[key]))
+        return self._objects[key]
 
     def _tell(self, event: Event) -> None:
         for watch in self.watches:
@@ -231,6 +229,10 @@ class MemoryApi(Api):
 def _new(resource: Resource, name: str, version: int) -> Json:
     metadata = {"name": name, "uid": f"{name}-{version}", "generation": 1, "resourceVersion": "0"}
     return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+
+
+def _versioned(found: Json, version: int) -> Json:
+    return {**found, "metadata": {**found["metadata"], "resourceVersion": str(version)}}
 
 
 def _body(call: Call) -> Json:

@@ -327,3 +327,46 @@ async def test_people_are_told_of_connects_and_disconnects_once_they_are_written
             one.reporter.changed("a")
             await asyncio.sleep(1)
         assert one.told == [("a", True), ("a", False)]
+
+
+def written(camera: Camera, feed: Feed, ready: Condition | None = None) -> Camera:
+    """The camera with our report in its status, and maybe another Ready over it."""
+    told, own = stream(feed, "w"), conditions(feed.state, camera.metadata.generation)
+    status = replace(camera.status, stream=told, conditions=(own[0], ready or own[1]))
+    return replace(camera, status=status)
+
+
+@in_virtual_time
+async def test_what_stands_as_it_was_told_is_not_told_again() -> None:
+    async with reporting() as one:
+        one.feed().connected(JPEG, (64, 48))
+        one.reporter.changed("a")
+        await asyncio.sleep(1)
+        one.reporter.seen(written(*one.captured["a"]))
+        await asyncio.sleep(1)
+        assert one.registry.reports == [("a", "Connected")]
+
+
+@in_virtual_time
+async def test_what_somebody_wrote_over_is_told_again() -> None:
+    lost = Condition(type="Ready", status="False", reason="WorkerLost")
+    async with reporting() as one:
+        one.feed().connected(JPEG, (64, 48))
+        one.reporter.changed("a")
+        await asyncio.sleep(1)
+        one.reporter.seen(written(*one.captured["a"], ready=lost))
+        await asyncio.sleep(1)
+        assert one.registry.reports == [("a", "Connected")] * 2
+
+
+@in_virtual_time
+async def test_the_word_of_a_later_assignment_is_not_contradicted() -> None:
+    async with reporting() as one:
+        one.feed().connected(JPEG, (64, 48))
+        one.reporter.changed("a")
+        await asyncio.sleep(1)
+        camera, feed = one.captured["a"]
+        status = replace(camera.status, stream=replace(stream(feed, "v"), epoch=camera.epoch + 1))
+        one.reporter.seen(replace(camera, status=status))
+        await asyncio.sleep(1)
+        assert one.registry.reports == [("a", "Connected")]

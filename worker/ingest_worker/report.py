@@ -21,7 +21,7 @@ from ingest_core.registry import WorkerRegistry
 from ingest_worker import handover
 from ingest_worker.bucket import Bucket
 from ingest_worker.feed import Feed, State
-from ingest_worker.status import Transition, conditions, stream, transition
+from ingest_worker.status import Transition, conditions, said, stream, transition
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -119,6 +119,18 @@ class Reporter:
         at = there.at if there is not None else self._loop.time()
         self._waiting[key] = _Due(at, camera, failures, urgent=True)
         self._wake.set()
+
+    def seen(self, camera: Camera) -> None:
+        """Say again what somebody wrote over: an operator that took this worker for lost.
+
+        Args:
+            camera: As the registry has it now.
+        """
+        told = self._told.get(camera.name)
+        overwritten = told is not None and said(camera) not in (told, None)
+        if overwritten and (camera.name, False) not in self._writing:
+            del self._told[camera.name]
+            self._note(camera.name)
 
     async def run(self) -> Never:
         """Write until cancelled."""

@@ -1,11 +1,13 @@
 """What a worker says of a camera, from what it sees: `status.stream` and two conditions. Pure."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from ingest_core import model
 from ingest_core.events import rfc3339
-from ingest_core.model import Condition, ConnectedReason, Stream
+from ingest_core.model import Camera, Condition, ConnectedReason, Stream
 from ingest_worker.feed import Feed, State
+
+_TYPES: Final = (model.CONNECTED, model.READY)  # in the order of `conditions`
 
 
 def conditions(state: State, generation: int) -> tuple[Condition, Condition]:
@@ -42,8 +44,20 @@ def stream(feed: Feed, worker: str) -> Stream:
 Transition = tuple[object, ...]
 
 
-def transition(said: tuple[Stream, tuple[Condition, ...]]) -> Transition:
+def transition(report: tuple[Stream, tuple[Condition, ...]]) -> Transition:
     """What must differ for a report to be worth writing: a retry that fails alike is none."""
-    now, told = said
+    now, told = report
     facts = (now.epoch, now.codec, now.width, now.height, now.connected_time)
     return facts, *((one.status, one.reason, one.message, one.observed_generation) for one in told)
+
+
+def said(camera: Camera) -> Transition | None:
+    """The same of what stands in a camera's status.
+
+    None: nobody reported under its assignment yet.
+    """
+    now = camera.status.stream
+    if now is None or now.epoch != camera.epoch:
+        return None
+    by_type = {one.type: one for one in camera.status.conditions}
+    return transition((now, tuple(by_type[one] for one in _TYPES if one in by_type)))

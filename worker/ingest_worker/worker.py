@@ -179,6 +179,8 @@ class Worker:
             async for changed in changes:
                 for name in changed:
                     self._captures.nudge(name)
+                    if (camera := self._registry.cameras.get(name)) is not None:
+                        self._reporter.seen(camera)
                 self._look_again.set()
 
     async def _keep(self) -> None:

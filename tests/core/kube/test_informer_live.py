@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from ingest_core import lenient
+from ingest_core.kube.access import load
 from ingest_core.kube.client import Api
 from ingest_core.kube.informer import Informer, version
 from ingest_core.kube.leases import Lease
-from ingest_core.kube.resources import CAMERAS, LEASES, Resource
+from ingest_core.kube.resources import CAMERAS, LEASES, SECRETS, Resource
 from ingest_core.model import Camera
 from tests.cluster.api_server import ApiServer
 from tests.cluster.proxy import Proxy
@@ -76,28 +77,52 @@ async def test_a_watch_that_is_cut_goes_on_where_it_was_and_loses_nothing(
 
 
 async def test_a_server_that_died_and_forgot_is_listed_anew_and_what_is_gone_is_swept(
-    api_server: ApiServer, near: Api, far: Api, wire: Proxy, account: Account
+    api_server: ApiServer, near: Api, wire: Proxy, account: Account, tmp_path: Path
 ) -> None:
+    """And the token that the watch began with ran out meanwhile, and was replaced in its file."""
     await make(near, "stays", "changes", "goes")
-    informer = Informer(far, CAMERAS, Camera, draw=lambda: 0.0)
-    async with following(informer), informer.changes() as changes:
-        assert await anext(changes) == {"stays", "changes", "goes"}
-        before = known(informer)
-        await asyncio.to_thread(api_server.kill)
-        await wire.refuse()
-        await asyncio.to_thread(api_server.heal)
-        assert known(informer) == before
-        assert informer.synced
-        await near.delete(CAMERAS, "goes")
-        await change(near, "changes", 7)
-        await make(near, "comes")
-        await asyncio.to_thread(api_server.compact)
-        assert known(informer) == before
-        lists = len(account.queries("list"))
-        await wire.heal()
-        assert await anext(changes) == {"changes", "goes", "comes"}
-        assert known(informer) == await there(near)
-        assert len(account.queries("list")) == lists + 2  # its own, and the line above
+    async with rotated(account, near, wire, tmp_path) as (far, rotate):
+        informer = Informer(far, CAMERAS, Camera, draw=lambda: 0.0)
+        async with following(informer), informer.changes() as changes:
+            assert await anext(changes) == {"stays", "changes", "goes"}
+            before = known(informer)
+            await asyncio.to_thread(api_server.kill)
+            await wire.black_hole()
+            await asyncio.to_thread(api_server.heal)
+            assert known(informer) == before
+            assert informer.synced
+            await near.delete(CAMERAS, "goes")
+            await change(near, "changes", 7)
+            await make(near, "comes")
+            await asyncio.to_thread(api_server.compact)
+            await rotate()
+            assert known(informer) == before
+            lists, token = len(account.queries("list")), await far.access.authorization()
+            await wire.cut()
+            await wire.heal()
+            assert await anext(changes) == {"changes", "goes", "comes"}
+            assert known(informer) == await there(near)
+            assert len(account.queries("list")) == lists + 2  # its own, and the line above
+            assert await far.access.authorization() != token
+
+
+@asynccontextmanager
+async def rotated(
+    account: Account, near: Api, wire: Proxy, folder: Path
+) -> AsyncIterator[tuple[Api, Callable[[], Awaitable[None]]]]:
+    """A client with its token in a file, and how to end that token and write another one."""
+    file = folder / "token"
+    for name in ("first", "second"):
+        await near.create(SECRETS, {"metadata": {"name": name}}, manager="test")
+    account.identity.write_token(file, bound_to="first")
+
+    async def rotate() -> None:
+        await near.delete(SECRETS, "first")  # with it goes the token that is bound to it
+        account.identity.write_token(file, bound_to="second")
+
+    config = account.identity.kubeconfig(folder / "rotated", token_file=file, url=wire.url)
+    async with Api(await load(str(config), {})) as api:
+        yield api, rotate
 
 
 async def test_over_a_slow_line_it_is_late_and_right(near: Api, far: Api, wire: Proxy) -> None:
