@@ -335,7 +335,9 @@ async def chaos(server: ApiServer, namespace: str, seed: int) -> AsyncIterator[C
     async with (
         record(server.etcd, namespace) as recorder,
         proxy(server.url) as wire,
-        world(server, namespace, operators=2, options=options, url=wire.url) as cluster,
+        world(
+            server, namespace, operators=2, options=options, url=wire.url, judged=False
+        ) as cluster,
     ):
         yield Chaos(cluster, wire, recorder, seed)
 

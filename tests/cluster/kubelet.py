@@ -85,6 +85,7 @@ class Kubelet(threading.Thread):
         self._numbers = iter(range(2, 250))
         self._net = 1 + int(hashlib.sha256(namespace.encode()).hexdigest(), 16) % 250
         self.pods: dict[str, PlayedPod] = {}
+        self.disturbed: set[str] = set()  # pods that were killed, frozen or told to end, ever
         self.failures: list[str] = []
 
     def run(self) -> None:
@@ -112,6 +113,7 @@ class Kubelet(threading.Thread):
     def kill(self, name: str, *, hold: bool = False) -> None:
         """SIGKILL the container; it starts again unless it is held (`release` lets it)."""
         with self._lock:
+            self.disturbed.add(name)
             self.pods[name].held = hold
             self.pods[name].program.kill()
 
@@ -121,6 +123,7 @@ class Kubelet(threading.Thread):
 
     def pause(self, name: str) -> None:
         with self._lock:
+            self.disturbed.add(name)
             self.pods[name].frozen = True
             self.pods[name].program.pause()
 
@@ -171,6 +174,7 @@ class Kubelet(threading.Thread):
             self._say(pod, ready=self._probe(pod))
 
     def _end(self, pod: PlayedPod, told: Any) -> None:
+        self.disturbed.add(pod.name)
         if pod.ending is None:
             grace = told["metadata"].get("deletionGracePeriodSeconds", 30)
             pod.ending = time.monotonic() + grace

@@ -20,7 +20,7 @@ from tests.cluster.api_server import ApiServer
 from tests.cluster.audit import Request
 from tests.cluster.client import Refused
 from tests.cluster.identity import RBAC
-from tests.cluster.test_system import POOL, every, small, worker_of
+from tests.cluster.test_system import POOL, every, since, small, worker_of
 from tests.cluster.world import World, world
 
 Right = tuple[str, str, str]  # group, resource, verb
@@ -64,7 +64,10 @@ async def live(cluster: World) -> None:
         cluster.kubelet.kill(victim, hold=True)
         await cluster.until(partial(elsewhere, name, victim), "it is with another worker")
         cluster.kubelet.release(victim)
+    for _ in range(2):  # the same, of a camera
+        there = (await cluster.until(every, "it is captured"))[name]
         await cluster.simulator.disconnect("lobby")
+        await cluster.until(partial(anew, name, there), "its session is another one")
     # What an earlier operator granted, and no camera needs any more.
     labels = {"camera-ingest.io/pool": "default", "app.kubernetes.io/component": "worker"}
     stale = {"name": "default-secrets-9", "labels": labels}
@@ -83,6 +86,10 @@ async def live(cluster: World) -> None:
 
 def elsewhere(name: str, victim: str, cameras: dict[str, Any]) -> bool:
     return every(cameras) and worker_of(cameras[name]) != victim
+
+
+def anew(name: str, before: Any, cameras: dict[str, Any]) -> bool:
+    return every(cameras) and since(cameras[name]) > since(before)
 
 
 async def gone(cluster: World, path: str) -> None:

@@ -22,13 +22,16 @@ from ingest_operator.permissions import GRANTED
 from ingest_operator.permissions import RULES as OPERATOR_RULES
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Refused
+from tests.cluster.history import check
 from tests.cluster.identity import service_account
 from tests.cluster.kubelet import COMMAND, Kubelet
 from tests.cluster.programs import HOST, Household, Program, free_port
+from tests.cluster.recorder import record
 from tests.fakes.simulator_process import SimulatorProcess, simulator_process
 
 API = "camera-ingest.io/v1alpha1"
 TURN_SECONDS = 0.02
+LAG_SECONDS = 1.0  # for which an edit of a test's may be unknown to the operator
 
 
 @dataclass
@@ -172,8 +175,12 @@ async def world(
     gateways: int = 1,
     options: tuple[str, ...] = (),
     url: str = "",
+    judged: bool = True,
 ) -> AsyncIterator[World]:
     """A world that ends with the block; it has no pool and no camera yet.
+
+    When the block ends well, the history of every Camera must have kept the rules: no camera left a
+    worker that nothing was done to.
 
     Args:
         server: Real.
@@ -182,11 +189,16 @@ async def world(
         gateways: How many.
         options: Of the operators.
         url: Where every program reaches the API server, if not directly.
+        judged: Not, where the test judges for itself.
     """
     with Household() as household:
         kubelet = Kubelet(server, namespace, household, url)
         try:
-            async with simulator_process() as simulator, aiohttp.ClientSession() as http:
+            async with (
+                simulator_process() as simulator,
+                aiohttp.ClientSession() as http,
+                record(server.etcd, namespace) as recorder,
+            ):
                 made = World(server, namespace, household, kubelet, simulator, http, url=url)
                 kubelet.start()
                 for _ in range(operators):
@@ -196,6 +208,13 @@ async def world(
                 for place in (*made.urls, *made.probes):
                     await made.ready(place)
                 yield made
+                if judged:
+                    found = check(
+                        await recorder.history(),
+                        justified=lambda move: move.source in kubelet.disturbed,
+                        lag=LAG_SECONDS,
+                    )
+                    assert not found, "\n".join(map(str, found))
         finally:
             if kubelet.is_alive():
                 kubelet.close()

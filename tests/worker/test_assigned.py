@@ -219,9 +219,14 @@ async def test_while_it_cannot_be_asked_for_it_stays() -> None:
 async def test_a_handover_that_both_watches_tell_in_time_costs_no_call() -> None:
     async with watching("a", "b", "c") as one:
         calls = len(one.api.asked)
+        one.api.hold(SELECT_PREVIOUS)
         for name in "abc":
             one.server.assign(name, OTHER, 9, previous=ME)
+        await one.server.flush()
+        await asyncio.sleep(0.02)
+        one.api.let_go()
         await told(one)
+        assert one.workers() == dict.fromkeys("abc", (OTHER, ME))
         assert len(one.api.asked) == calls
 
 

@@ -26,6 +26,9 @@ from ingest_worker.assigned import AssignedCameras
 from ingest_worker.kube_registry import KubeWorkerRegistry
 from tests.cluster.api_server import ApiServer
 from tests.cluster.identity import service_account
+from tests.fakes.memory_api import put_camera
+from tests.fakes.selected_api import SelectedApi, SelectedServer
+from tests.fakes.virtual_time import in_virtual_time
 
 ME, OTHER = "default-0", "default-1"
 TIME = "2026-11-22T09:00:00.000Z"
@@ -232,6 +235,28 @@ async def test_a_report_that_others_came_before_is_written_on_what_they_wrote(to
         status = told.status()
         assert (status["stream"]["epoch"], status["assignment"]["epoch"]) == (epoch, epoch)
         assert status["conditions"][0]["lastTransitionTime"] == since
+
+
+@in_virtual_time
+async def test_what_was_written_is_known_before_any_watch_tells_of_it() -> None:
+    server = SelectedServer()
+    put_camera(server, "door")
+    server.assign("door", ME, 3)
+    api = SelectedApi(server)
+    cameras = AssignedCameras(api, ME)
+    following = asyncio.create_task(cameras.run())
+    async with cameras.changes() as changes:
+        await anext(changes)
+    for field in (names.SELECT_WORKER, names.SELECT_PREVIOUS):
+        api.hold(field)
+    registry = KubeWorkerRegistry(api, cameras)
+    camera = registry.cameras["door"]
+    for count in range(1, 4):
+        await registry.report(camera, stream(3), conditions(connected=bool(count % 2)))
+        assert registry.cameras["door"].status.stream == stream(3)
+        assert len(api.calls("patch")) == count, "none of them was a conflict"
+    following.cancel()
+    await asyncio.wait([following])
 
 
 async def test_what_breaks_a_rule_is_refused_as_that(told: Told) -> None:

@@ -111,6 +111,7 @@ class Registry(MemoryRegistry):
         self.times.append(now)
 
     async def release(self, camera: Camera) -> None:
+        await asyncio.sleep(self.taking)
         if self.away:
             raise RegistryUnavailable("away")
         self.released.append((asyncio.get_running_loop().time(), camera.epoch))
@@ -214,8 +215,9 @@ async def test_a_camera_that_is_gone_is_not_reported_and_is_told_anew_when_it_co
 async def test_a_superseded_report_is_left() -> None:
     async with reporting() as one:
         one.registry.errors["a"] = Superseded("later")
-        one.reporter.changed("a")
-        await asyncio.sleep(60)
+        for _ in range(3):
+            one.reporter.changed("a")
+            await asyncio.sleep(20)
         assert len(one.registry.attempts) == 1
         assert (one.counted("superseded"), one.counted("refused")) == (1, None)
         assert one.told == []
@@ -285,6 +287,19 @@ async def test_a_release_is_written_later_when_the_registry_is_away() -> None:
         await asyncio.sleep(20)
         one.registry.away = False
         await asyncio.sleep(15)
+        assert [epoch for _, epoch in one.registry.released] == [10]
+
+
+@in_virtual_time
+async def test_a_release_that_is_newer_than_one_on_its_way_is_the_one_that_counts() -> None:
+    async with reporting() as one:
+        one.registry.away, one.registry.taking = True, 1.0
+        one.reporter.release(push_camera("leaving", epoch=9))
+        await asyncio.sleep(0.5)
+        one.reporter.release(push_camera("leaving", epoch=10))
+        await asyncio.sleep(1)
+        one.registry.away = False
+        await asyncio.sleep(30)
         assert [epoch for _, epoch in one.registry.released] == [10]
 
 

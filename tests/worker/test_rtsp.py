@@ -1,5 +1,6 @@
 """Sessions with simulated cameras: honest times, farewells, reconnects, errors mapped by type."""
 
+import asyncio
 import inspect
 import itertools
 import math
@@ -17,7 +18,7 @@ from ingest_core.model import Decode
 from ingest_simulator.camera import Auth, Codec, SimulatedCamera
 from ingest_simulator.faults import Fault, FaultKind
 from ingest_simulator.simulator import Simulator
-from ingest_worker.deadline import Deadline
+from ingest_worker.deadline import OPEN, Deadline
 from ingest_worker.rtsp import Session, explain
 from ingest_worker.stamp import StreamClock
 from tests.fakes.captured_camera import CapturedCamera, capturing, eventually
@@ -181,21 +182,34 @@ async def test_a_session_ends_at_its_fence_whatever_its_camera_sends(
         assert len(simulator.sessions("cam")) == 1, "and it is not asked again"
 
 
-async def test_a_thread_that_begins_behind_its_fence_asks_no_camera(simulator: Simulator) -> None:
-    captured = CapturedCamera(await simulator.add(camera()))
+async def test_a_thread_that_begins_behind_its_fence_asks_no_camera() -> None:
+    callers = 0
+
+    async def call(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal callers
+        callers += 1
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(call, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
     ended: list[CaptureError] = []
-    session = Session(
-        captured.target,
-        captured.feed,
-        StreamClock(),
-        showed=lambda: None,
-        ended=ended.append,
-        fence=Term(0.0, time.monotonic()),
-    )
-    session.start()
-    await eventually(lambda: bool(ended))
-    assert ended[0].failure is Failure.LEASE_EXPIRED
-    assert simulator.sessions("cam") == ()
+    for fence in (OPEN, Term(0.0, time.monotonic())):
+        captured = CapturedCamera(f"rtsp://127.0.0.1:{port}/", connect_seconds=0.5)
+        session = Session(
+            captured.target,
+            captured.feed,
+            StreamClock(),
+            showed=lambda: None,
+            ended=ended.append,
+            fence=fence,
+        )
+        session.start()
+        await asyncio.to_thread(session._thread.join)
+        assert callers == 1, "of the first one only"
+    assert [error.failure for error in ended] == [Failure.UNREACHABLE, Failure.LEASE_EXPIRED]
+    server.close()
+    await server.wait_closed()
 
 
 async def test_a_thread_that_has_no_deadline_sees_the_real_clock() -> None:

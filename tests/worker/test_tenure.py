@@ -101,6 +101,15 @@ async def test_a_lease_that_was_not_renewed_counts_no_more_at_that_very_moment()
 
 
 @in_virtual_time
+async def test_a_loop_that_is_late_is_not_believed() -> None:
+    async with held() as one:
+        await one.renew_for(10)
+        assert one.fence() is not None
+        one.term.until = one.now()  # and nobody had a turn since
+        assert one.fence() is None
+
+
+@in_virtual_time
 async def test_a_lease_that_was_lost_for_a_moment_begins_anew() -> None:
     async with held() as one:
         await one.renew_for(10)

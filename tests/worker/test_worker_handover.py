@@ -13,6 +13,7 @@ from ingest_core.errors import Failure
 from ingest_core.kube.lease import Term
 from ingest_core.model import Camera, CameraSpec, Motion, RtspSource, Source, Stream
 from ingest_worker.handover import YIELD_SECONDS
+from tests.fakes import footage
 from tests.fakes.played_camera import PlayedCamera, deaf, serving, silent
 from tests.fakes.virtual_time import in_virtual_time
 from tests.fakes.working import ME, Working, settled, working
@@ -68,6 +69,34 @@ async def test_the_old_worker_captures_on_until_the_new_one_is_seen_connected() 
         assert [at for _, at in one.registry.released] == [epoch + 1]
         assert not one.has()
         assert one.worker.relieved.is_set()
+
+
+@in_virtual_time
+async def test_what_changes_while_a_camera_is_yielded_is_not_told() -> None:
+    async with working() as one:
+        camera = await one.add()
+        one.push()
+        await settled()
+        one.registry.assign("door", OTHER, camera.epoch + 1, previous=ME)
+        await settled()
+        reported = one.stream()
+        one.worker._pushes["door"].take(footage.jpeg(320, 240), None)
+        await settled()
+        assert one.feed().size == (320, 240)
+        assert one.stream() == reported
+
+
+@in_virtual_time
+async def test_a_camera_that_was_made_anew_meanwhile_is_not_yielded() -> None:
+    played = PlayedCamera(serving(ALWAYS))
+    async with working(played.open) as one:
+        camera = await one.add(spec=rtsp())
+        await one.registry.delete("door")
+        await one.registry.create("door", rtsp(), {})
+        one.registry.assign("door", OTHER, camera.epoch + 9, previous=ME)
+        await asyncio.sleep(0.5)
+        assert played.living == 0, "it was a session with another camera"
+        assert [epoch for _, epoch in one.registry.released] == [camera.epoch + 9]
 
 
 @in_virtual_time
@@ -244,10 +273,11 @@ async def test_that_the_new_worker_is_connected_is_told_without_delay() -> None:
 @in_virtual_time
 async def test_the_new_worker_says_that_it_cannot_connect_once_nobody_else_has_the_camera() -> None:
     played = PlayedCamera(silent)
+    slow = Source(rtsp=RtspSource(url=URL, connect_timeout_seconds=300))
     async with working(played.open) as one:
         camera = await one.registry.create("door", replace(rtsp(), suspend=True), {})
         one.registry.assign("door", ME, camera.epoch + 1, previous=OTHER)
-        await one.registry.replace("door", rtsp(), None)
+        await one.registry.replace("door", replace(rtsp(), source=slow), None)
         await asyncio.sleep(60)
         assert one.stream() is None
         one.registry.assign("door", ME, camera.epoch + 1)

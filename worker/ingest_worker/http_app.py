@@ -47,7 +47,7 @@ class Handlers:
         except NotCaptured as error:
             refusal = problem_of(error, instance_of(request))
             assert refusal is not None, "it has a status of its own"
-            refusal.force_close()  # or the body that nobody asked for would be waited for
+            refusal.force_close()  # on a connection whose body never came, nothing can follow
             return refusal
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
