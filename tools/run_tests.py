@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_PROCESSES = 4  # each of which may start an API server of 300 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,10 @@ def main() -> int:
     install()
     suites = [ROOT / "tests" / suite for suite in sys.argv[1:]] or [ROOT / "tests"]
     prepare_api_server(suites)
+    # Each file on one process: what its fixtures start is started once.
+    parallel = ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *map(str, suites)], cwd=ROOT, check=False
+        [sys.executable, "-m", "pytest", *parallel, *map(str, suites)], cwd=ROOT, check=False
     ).returncode
 
 

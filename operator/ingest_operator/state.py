@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ingest_core import names
 from ingest_core.kube.informer import version
-from ingest_core.model import ASSIGNED, READY, Assignment, Condition, Stream
+from ingest_core.model import ASSIGNED, READY, Assignment, Condition
 
 _STATUSES: Final[Mapping[str, Literal["True", "False"]]] = {"True": "True", "False": "False"}
 _ORDINAL: Final = re.compile(r"(?P<set>.+)-(?P<ordinal>[0-9]{1,9})")
@@ -235,11 +235,6 @@ def ordinal_of(worker: str, pool: str) -> int | None:
     """The number of a pool's pod; None: it is not one of the pool's."""
     found = _ORDINAL.fullmatch(worker)
     return int(found["ordinal"]) if found is not None and found["set"] == pool else None
-
-
-def stream_of(camera: CameraState) -> Stream:
-    """What the worker said, as far as it is kept."""
-    return Stream(epoch=camera.connected or None, released_epoch=camera.released or None)
 
 
 def assignment_of(camera: CameraState) -> Assignment | None:

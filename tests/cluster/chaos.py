@@ -73,7 +73,6 @@ class Chaos:
         self._wire = wire
         self._recorder = recorder
         self._random = random.Random(seed)
-        self._urls: list[str] = []
         self._made = 0
         self._frozen: list[tuple[float, float]] = []  # when any worker was, by the wall clock
         self.outcome = Outcome(seed)

@@ -107,7 +107,12 @@ async def test_each_error_of_ours_has_its_status_and_its_type(
 
 def test_every_error_that_a_client_can_cause_is_mapped() -> None:
     mapped = {type(error) for error, _, _ in RAISED}
-    internal = {errors.CaptureError, errors.CannotListen, errors.LeaseLost, errors.WorkerFailed}
+    internal: set[type] = {
+        errors.CaptureError,
+        errors.CannotListen,
+        errors.LeaseLost,
+        errors.WorkerFailed,
+    }
     internal |= {errors.Superseded, errors.ApiRefused} | kinds(errors.ApiRefused)
     ours = {kind for kind in kinds(errors.IngestError) if kind.__module__ == errors.__name__}
     assert ours - internal <= mapped

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from ingest_core.http import Listen, serve
 from ingest_core.signals import stop_of_signals
 from ingest_standalone.program import Running, running
-from ingest_standalone.settings import NO_REDIS, StandaloneSettings
+from ingest_standalone.settings import StandaloneSettings
+from ingest_worker.redis_url import NO_REDIS
 
 
 @pytest.fixture(params=["127.0.0.1:0", "0.0.0.0:0"])

@@ -52,6 +52,8 @@ ADVICE: Final = {
     "speaks RTSP, and try the other transport.",
     Failure.CREDENTIALS_MISSING: "The Secret, or the key of it that the camera names, is not "
     "there: create it.",
+    Failure.LEASE_EXPIRED: "The worker could not renew its Lease with the API server, and lets go "
+    "of an Exclusive camera then: look at the network between the two.",
     Failure.CRASHED: "This is a bug of Camera Ingest: please report the traceback of its log.",
 }
 
