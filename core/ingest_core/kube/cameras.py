@@ -100,7 +100,6 @@ class KubeCameras:
                 if self._indexed:
                     self._changes.tell(names)
                 elif all(one.synced for one in self._informers):
-                    self._index(self.cameras.keys())
                     self._indexed = True
                     self._changes.tell(set(self.cameras))
         raise AssertionError("changes never end")

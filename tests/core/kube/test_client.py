@@ -146,7 +146,7 @@ async def test_every_status_there_may_be_is_one_of_ours(tmp_path: Path) -> None:
         b'{"reason": 7, "message": "hunter2"}',
         b'{"details": null, "message": "hunter2"}',
         b'{"message": "\xff"}',
-        b"[" * 100_000,
+        b'{"x":' + b"[" * 100_000,
         b'{"reason": "NotFound", "mess',
     ],
 )

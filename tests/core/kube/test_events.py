@@ -176,12 +176,16 @@ async def _drops(trouble: Any) -> None:
 @in_virtual_time
 async def test_what_it_remembers_is_bounded() -> None:
     async with telling() as one:
+        one.tell(reason="Often")
+        one.tell(reason="Often")
         for number in range(REMEMBERED + 200):
             one.tell(reason=f"Reason{number}")
-            if number % 100 == 0:
+            if number % 100 == 99:
+                one.tell(reason="Often")
                 await asyncio.sleep(1)
         await asyncio.sleep(1)
         assert len(one.recorder._told) == REMEMBERED
+        assert ("Often", 14, "") in one.told()  # what goes on is not forgotten
         one.tell(reason="Reason0")  # forgotten: an Event of its own
         one.tell(reason=f"Reason{REMEMBERED}")
         await asyncio.sleep(1)

@@ -31,7 +31,6 @@ async def informing(
 ) -> AsyncIterator[tuple[Informer[Pod], WatchedApi]]:
     """An informer that runs; at the end nothing of it is left."""
     api = WatchedApi(server)
-    now = asyncio.get_running_loop().time
     informer = Informer(api, PODS, Pod, select, now=now, draw=lambda: draw)
     running = asyncio.create_task(informer.run())
     await server.flush()
@@ -64,6 +63,10 @@ def there(server: WatchedServer) -> dict[str, int]:
         one["metadata"]["name"]: int(one["metadata"]["resourceVersion"])
         for one in server.every(PODS)
     }
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def watched_from(api: WatchedApi) -> list[int]:
@@ -200,6 +203,7 @@ async def test_a_version_that_is_forgotten_leads_to_a_list_and_a_sweep() -> None
             assert await anext(changes) == {"changes", "goes", "comes"}
         assert known(informer) == there(server)
         assert len(api.calls("list")) == 2
+        assert informer.heard >= now() - 1
 
 
 @in_virtual_time
@@ -227,11 +231,14 @@ async def test_a_list_that_is_too_old_to_go_on_begins_anew() -> None:
 @in_virtual_time
 async def test_what_we_made_while_a_list_is_read_is_not_swept() -> None:
     server = pods(*(f"pod-{number:04}" for number in range(600)))
+    seen: list[bool] = []
 
     async def make(call: Call) -> None:
         if "continue" in call.query:
             server.put(PODS, "a-new-one")
             informer.put(pod(server, "a-new-one"))
+        if call.verb == "watch":
+            seen.append("a-new-one" in informer.objects)
 
     async with informing(server) as (informer, api):
         server.forget()
@@ -240,6 +247,7 @@ async def test_what_we_made_while_a_list_is_read_is_not_swept() -> None:
         await asyncio.sleep(3)
         assert len(api.calls("list")) == 4
         assert known(informer) == there(server)
+        assert seen == [False, True]  # before the list, and after it
 
 
 @in_virtual_time
@@ -293,6 +301,23 @@ async def test_a_late_event_takes_nothing_back() -> None:
             await server.flush()
             assert await anext(changes) == {"b"}
         assert phases == ["Running"]
+
+
+@in_virtual_time
+async def test_a_late_end_takes_not_away_what_we_made_after_it() -> None:
+    server = pods("a")
+    async with informing(server) as (informer, api):
+        server.drop(PODS, "a")
+        server.put(PODS, "a", status={"phase": "Running"})
+        informer.put(pod(server, "a"))
+        seen: list[bool] = []
+
+        async def look(_: Call) -> None:
+            seen.append("a" in informer.objects)
+
+        api.after = look
+        await server.flush()  # tells of the end, and then of the new one
+        assert seen == [True, True]
 
 
 @in_virtual_time
@@ -505,7 +530,7 @@ async def test_while_the_server_is_away_it_keeps_what_it_knew() -> None:
 async def gaps(api: WatchedApi, verb: str, seconds: float) -> list[float]:
     """Seconds between what is asked."""
     times: list[float] = []
-    inner, now = api.before, asyncio.get_running_loop().time
+    inner = api.before
 
     async def note(call: Call) -> None:
         if call.verb == verb:
@@ -534,7 +559,6 @@ def test_trouble_that_stays_is_asked_about_less_and_less(how: str, draw: float) 
 async def _backs_off(verb: str, hook: Callable[[Call], Any], draw: float) -> None:
     api = WatchedApi(pods("a"))
     api.before = hook
-    now = asyncio.get_running_loop().time
     informer = Informer(api, PODS, Pod, now=now, draw=lambda: draw)
     running = asyncio.create_task(informer.run())
     seen = await gaps(api, verb, 300)
@@ -555,6 +579,24 @@ async def test_watches_that_end_at_once_are_no_reason_to_ask_at_once() -> None:
         seen = await gaps(api, "watch", 300)
         assert len(seen) < 50
         assert known(informer) == there(server)
+
+
+@in_virtual_time
+async def test_after_a_long_trouble_the_next_one_is_the_first_again() -> None:
+    server = pods("a")
+    async with informing(server) as (_, api):
+        api.before = away
+        await server.cut()
+        await asyncio.sleep(600)
+        api.before = at_once
+        await asyncio.sleep(11)
+        server.put(PODS, "b")
+        await server.flush()
+        await server.cut()  # it goes on at once, for it has heard something
+        begun = len(api.calls("watch"))
+        await server.cut()
+        await asyncio.sleep(0.5)
+        assert len(api.calls("watch")) == begun + 1
 
 
 @in_virtual_time

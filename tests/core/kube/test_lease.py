@@ -241,6 +241,19 @@ async def test_without_a_server_it_ends_by_itself_before_the_lease_does() -> Non
 
 
 @in_virtual_time
+async def test_an_outage_is_one_line_in_the_log_and_the_next_one_another() -> None:
+    one, api = holder(MemoryServer())
+    with capture_logs() as logs:
+        async with running(one):
+            for _ in range(3):
+                api.before = away
+                await asyncio.sleep(600)
+                api.before = at_once
+                await asyncio.sleep(60)
+    assert [one["event"] for one in logs] == ["lease_not_renewed"] * 3
+
+
+@in_virtual_time
 async def test_a_call_that_hangs_does_not_cost_the_lease() -> None:
     server = MemoryServer()
     one, api = holder(server)
@@ -348,6 +361,7 @@ async def test_whoever_lets_go_lets_a_candidate_in_at_its_next_look() -> None:
             task.cancel()
             await one.release()
             assert not one.holds
+            assert lease(server)["spec"].get("holderIdentity") is None
             assert await taken(two) <= LONGEST
             assert two.holds
     assert lease(server)["spec"]["holderIdentity"] == "two"
