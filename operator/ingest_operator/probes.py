@@ -1,12 +1,11 @@
 """The operator's HTTP side: /metrics, /healthz and /readyz."""
 
-import asyncio
 from http import HTTPStatus
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
+from ingest_core.exposition import exposing
 from ingest_core.problems import problem, problems
 from ingest_operator.watchdog import Watchdog
 
@@ -32,14 +31,8 @@ class Probes:
 
 def make_app(probes: Probes, exposition: CollectorRegistry) -> web.Application:
     """The application, ready for `ingest_core.http.serve`."""
-
-    async def metrics(request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
-        body = await asyncio.to_thread(encode, exposition)
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
-
     app = web.Application(middlewares=[problems])
     app.router.add_get("/healthz", probes.health)
     app.router.add_get("/readyz", probes.readiness)
-    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/metrics", exposing(exposition))
     return app

@@ -262,6 +262,20 @@ async def test_a_secret_that_is_made_after_its_camera_is_found_soon() -> None:
 
 
 @in_virtual_time
+async def test_being_told_of_the_camera_makes_nobody_wait_longer_for_its_secret() -> None:
+    camera = Supervised(serving(10), draw=ALMOST)
+    camera.target = CaptureError(Failure.CREDENTIALS_MISSING, "no secret")
+    async with supervised(camera):
+        for _ in range(5):  # as each report of ours is told back to us
+            await asyncio.sleep(0.01)
+            camera.nudged.set()
+        await asyncio.sleep(0.01)
+        camera.target = target()
+        await asyncio.sleep(0.7)
+        assert camera.feed.state.connected
+
+
+@in_virtual_time
 async def test_while_a_login_cannot_be_read_the_one_that_worked_counts() -> None:
     camera = Supervised(serving(5), serving(5), serving(100))
     async with supervised(camera):

@@ -162,7 +162,7 @@ async def test_a_frozen_worker_that_wakes_closes_exclusive_sessions_first_thing(
     await workers.until(lambda: simulator.playing("lobby") == 1, "it closes its session")
     first, second = simulator.sessions("lobby")
     assert first.closed is not None
-    assert first.closed - woke < 0.5
+    assert first.closed - woke < 1
     assert second.closed is None
     # By the time it hears that the camera is another's, it may still show what it took before.
     assert all(at <= frozen + 0.2 for at in await a.frames("lobby"))

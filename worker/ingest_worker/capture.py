@@ -249,10 +249,11 @@ async def _leave_alone(
     until = now() + delay
     pause = _MISSING_POLL if failure is Failure.CREDENTIALS_MISSING else _LOGIN_POLL
     while (left := until - now()) > 0:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(min(left, pause)):
                 await camera.nudged.wait()
-        pause = min(_LOGIN_POLL, 2 * pause)
+        except TimeoutError:
+            pause = min(_LOGIN_POLL, 2 * pause)
         camera.nudged.clear()
         with contextlib.suppress(CaptureError):
             if await camera.read_target() != target:

@@ -3,6 +3,8 @@
 The official client brings access, TLS and connections; its models are left out, as decoding 10,000
 Cameras through them costs seconds and msgspec's types say as much. What the server asks for with
 `Retry-After` is done here; what a lost connection left undone is for the caller, who looks again.
+A PUT or DELETE whose connection ends aiohttp sends once more, so a conflict, or an object that is
+gone, may be our own doing; a POST or PATCH it never sends twice.
 """
 
 import asyncio

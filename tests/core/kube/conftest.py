@@ -1,5 +1,6 @@
 """A service account on the real API server, and its clients: one near, one behind a proxy."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from tests.cluster.api_server import ApiServer
 from tests.cluster.proxy import Proxy, proxy
 from tests.fakes.real_api import Account
 from tests.fakes.real_api import account as make_account
+
+
+@pytest.fixture(autouse=True)
+def _no_authorities_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test trusts them, and each client of plain HTTP would read them for 30 ms."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
 
 
 @pytest.fixture

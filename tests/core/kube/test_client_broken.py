@@ -18,7 +18,7 @@ from kubernetes.aio.client import exceptions as kubernetes_exceptions
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from ingest_core.errors import ApiUnavailable
+from ingest_core.errors import ApiConflict, ApiUnavailable
 from ingest_core.kube.access import load
 from ingest_core.kube.client import CALL_SECONDS, Api
 from ingest_core.kube.resources import SECRETS
@@ -104,6 +104,16 @@ async def test_a_create_whose_connection_ends_is_never_sent_twice(tmp_path: Path
         assert len(server.asked) == 2
 
 
+async def test_an_update_whose_connection_ends_may_conflict_with_itself(tmp_path: Path) -> None:
+    """Aiohttp sends it again: whoever writes looks, and finds what it wrote."""
+    plan = [said(200), raw_end(), stand_ins.refusal(409, "Conflict", "it is newer")]
+    async with stand_in(*plan) as server, called_api(server.url, tmp_path) as api:
+        await api.update(SECRETS, "login", BODY, manager="m")
+        with pytest.raises(ApiConflict):
+            await api.update(SECRETS, "login", BODY, manager="m")
+        assert len(server.asked) == 3
+
+
 async def test_nobody_listens(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -161,6 +171,26 @@ async def test_a_server_of_another_authority_is_not_spoken_to(tmp_path: Path) ->
         async with Api(await load(str(kubeconfig), {})) as api:
             assert "certificate verify failed" in str(await broken(api))
         assert not server.asked
+
+
+async def test_a_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
+    ours = authority(tmp_path / "ours")
+    tls = ours.server("server")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(ours.certificate)
+    ours.server("client")
+    login = {"client-certificate": "ours/client.pem", "client-key": "ours/client.key"}
+    async with stand_in(said(201), tls=tls) as server:
+        kubeconfig = tmp_path / "kubeconfig"
+        for user, works in ((login, True), ({"token": TOKEN}, False)):
+            write_kubeconfig(kubeconfig, server.url, ours.certificate, user)
+            async with Api(await load(str(kubeconfig), {})) as api:
+                if works:
+                    await api.create(SECRETS, BODY, manager="m")
+                else:
+                    await broken(api)
+        assert len(server.asked) == 1
+        assert "authorization" not in server.asked[0].headers
 
 
 async def test_a_server_that_speaks_no_tls(tmp_path: Path) -> None:

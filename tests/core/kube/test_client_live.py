@@ -12,6 +12,7 @@ from ingest_core.kube.access import load
 from ingest_core.kube.client import Api
 from ingest_core.kube.resources import CAMERAS, LEASES, PODS, SECRETS, Resource
 from tests.cluster.client import Client
+from tests.cluster.programs import HOST
 from tests.fakes.real_api import Account, manifest
 
 CONFIG_MAPS = Resource("ConfigMap", "configmaps", "v1")
@@ -78,6 +79,17 @@ async def test_a_refusal_to_a_secret_does_not_quote_it(near: Api) -> None:
         with pytest.raises(ApiInvalid) as invalid:
             await near.create(SECRETS, {"metadata": {"name": "login"}, **secret}, manager="test")
         assert "hunter2" not in f"{invalid.value}{invalid.value.causes}"
+
+
+async def test_a_pod_speaks_to_it_with_its_own_account(account: Account, tmp_path: Path) -> None:
+    identity, server = account.identity, account.server
+    identity.write_token(tmp_path / "token")
+    (tmp_path / "ca.crt").write_bytes(server.ca_file.read_bytes())
+    (tmp_path / "namespace").write_text(identity.namespace)
+    pod = {"KUBERNETES_SERVICE_HOST": HOST, "KUBERNETES_SERVICE_PORT": f"{server.port}"}
+    async with Api(await load(None, pod, account=tmp_path)) as api:
+        assert decoded(await api.get(LEASES))["items"] == []
+    assert [one.namespace for one in account.requests("list")] == [identity.namespace]
 
 
 async def test_selectors_arrive_as_they_are_written(near: Api) -> None:
