@@ -48,6 +48,8 @@ class Cameras:
 
     async def list(self, request: web.Request) -> web.Response:
         limit = _limit(request)
+        if not self._registry.synced:
+            raise RegistryUnavailable("the cameras have not been read yet")
         after = request.query.get("continue", "")
         every = sorted(self._registry.cameras.values(), key=lambda camera: camera.id)
         rest = [camera for camera in every if camera.id > after]

@@ -5,6 +5,7 @@ whichever order; so events may be doubled, delayed and reordered. One event loop
 server anything.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -76,6 +77,11 @@ class Cluster:
     def silence(self) -> float:
         """Seconds since a Lease was last seen to change: there is always one that does."""
         return self._now() - self._lease_heard
+
+    @property
+    def unreadable_pools(self) -> frozenset[str]:
+        """Pools that are there, and of which nothing else can be known."""
+        return frozenset(self._heads[Kind.POOL].keys() - self._pools.keys())
 
     def head(self, kind: Kind, name: str) -> Meta | None:
         """Name, uid and version of what is known."""
@@ -158,8 +164,8 @@ class Cluster:
         self._lease_heard = self._now()
         self.clock.heard()
         pool = (lease.metadata.labels or {}).get(names.LABEL_POOL)
-        if pool is None:
-            return False  # the operator's own
+        if pool is None or not re.match(names.WORKER_NAME_PATTERN, name):
+            return False  # the operator's own, or a name that no assignment can hold
         now = self.clock()
         before = self._leases.get(name)
         last = None if before is None else before.seen

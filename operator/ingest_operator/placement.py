@@ -119,6 +119,9 @@ def _queue(
     leaving: list[CameraState] = []
     at_home: dict[str, list[CameraState]] = {name: [] for name in loads}
     for camera in cameras:
+        yielding = loads.get(camera.previous or "") if camera.yielded else None
+        if yielding is not None:
+            yielding.leave(camera)
         if camera.worker is not None and camera.worker in loads:
             at_home[camera.worker].append(camera)
             loads[camera.worker].add(camera)

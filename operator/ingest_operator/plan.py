@@ -6,6 +6,7 @@ applied gives an empty plan; a plan of which only a part was applied is made ane
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -85,6 +86,7 @@ def plan(
     workers: Mapping[str, WorkerState],
     pools: Mapping[str, PoolRules],
     now: str,
+    unreadable: AbstractSet[str] = frozenset(),
 ) -> Plan:
     """Compare what is with what should be.
 
@@ -93,6 +95,7 @@ def plan(
         workers: Every worker that is known, by name.
         pools: Every pool, by name.
         now: RFC 3339, for people.
+        unreadable: Pools that are there and cannot be read: their cameras are left alone.
     """
     by_pool: dict[str, list[CameraState]] = defaultdict(list)
     foreign: dict[str, list[CameraState]] = defaultdict(list)
@@ -107,14 +110,17 @@ def plan(
     exhausted: dict[str, int] = {}
     for pool, members in sorted(by_pool.items()):
         rules = pools.get(pool)
+        if pool in unreadable:
+            continue
         if rules is None:
             writes += _orphaned(members, pool, workers, now)
             continue
         own = {name: one for name, one in workers.items() if one.pool == pool}
         placement = place(members, _seen_from(pool, workers), rules.budget, foreign[pool])
         evened: Mapping[str, str] = {}
-        settled = not (placement.moves or placement.unplaced or placement.waiting or foreign[pool])
-        if settled:
+        too_heavy = {one.name for one in members if one.weight > rules.budget.weight}
+        homeless = (placement.unplaced | placement.waiting) - too_heavy
+        if not (placement.moves or homeless or foreign[pool]):
             evened = rebalance(members, own, rules.budget, rules.rebalance)
         rebalancing[pool] = len(evened)
         has_worker = any(one.life is Life.OPEN for one in own.values())

@@ -4,7 +4,7 @@ What was applied is remembered, and forgotten at each resync, so that drift is r
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -60,7 +60,7 @@ class Pools:
             if pool is None:  # deleted while others were written
                 continue
             secrets = {secret for camera in members[name] for secret in camera.secrets}
-            running = autoscale.kept(wanted, _busy(members[name], workers, name))
+            running = autoscale.kept(wanted, _busy(cluster.cameras.values(), workers, name))
             await self._objects(pool, running, secrets)
         for name in self._applied.keys() - replicas.keys():
             del self._applied[name]
@@ -146,9 +146,9 @@ def _by_pool(cluster: Cluster) -> Mapping[str, list[CameraState]]:
     return members
 
 
-def _busy(cameras: list[CameraState], workers: Mapping[str, WorkerState], pool: str) -> int:
+def _busy(cameras: Iterable[CameraState], workers: Mapping[str, WorkerState], pool: str) -> int:
     """One more than the highest ordinal of the pool that is alive and has a camera."""
-    holding = {camera.worker for camera in cameras} | {camera.previous for camera in cameras}
+    holding = {name for camera in cameras for name in (camera.worker, camera.previous)}
     return max(
         (
             one.ordinal + 1

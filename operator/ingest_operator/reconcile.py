@@ -12,7 +12,7 @@ from typing import Final, Never
 
 import structlog
 
-from ingest_core.errors import ApiUnavailable
+from ingest_core.errors import ApiRefused, ApiUnavailable
 from ingest_core.events import rfc3339
 from ingest_core.kube.events import Recorder
 from ingest_core.kube.lease import LeaseHolder
@@ -88,7 +88,7 @@ class Reconciler:
             self._news.clear()
             try:
                 rest = await self.reconcile()
-            except (ApiUnavailable, NotLeading) as error:
+            except (ApiUnavailable, ApiRefused, NotLeading) as error:
                 log.warning("reconcile_delayed", error=str(error), retry_seconds=_RETRY_SECONDS)
                 self._news.set()
                 rest = _RETRY_SECONDS
@@ -144,7 +144,8 @@ class Reconciler:
         }
         for pool in self._moved.keys() - rules.keys():
             del self._moved[pool]
-        return plan(self._cluster.cameras.values(), alive, rules, self._time())
+        unreadable = self._cluster.unreadable_pools
+        return plan(self._cluster.cameras.values(), alive, rules, self._time(), unreadable)
 
     def _replicas(self) -> dict[str, int]:
         weights: Counter[str] = Counter()

@@ -134,6 +134,12 @@ class CameraState:
     assigned: Condition | None
     ready: Condition | None
 
+    @property
+    def yielded(self) -> bool:
+        """Does its previous worker capture it still, until the next one is connected?"""
+        handing_over = max(self.released, self.connected) < self.epoch
+        return self.previous is not None and not self.exclusive and handing_over
+
 
 def camera_state(raw: Any) -> CameraState:
     """Cut a Camera down.

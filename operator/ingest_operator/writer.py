@@ -36,6 +36,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 class NotLeading(IngestError):
     """Nothing may be written: for all that this process knows, another one leads."""
 
+    def __init__(self) -> None:
+        super().__init__("the Lease could not be renewed in time, so another one may lead")
+
 
 class Writer:
     """The operator's hand.

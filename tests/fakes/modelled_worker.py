@@ -24,10 +24,11 @@ _NEVER: Final = float("-inf")
 
 @dataclass
 class Session:
-    """A connection to a camera, under an assignment."""
+    """A connection to a camera, under an assignment and in one term of the Lease."""
 
     epoch: int
     exclusive: bool
+    term: int
 
 
 @dataclass
@@ -48,6 +49,7 @@ class ModelledWorker:
     draining: bool = False
     sessions: dict[str, Session] = field(default_factory=dict)
     _starts: int = 0
+    _term: int = 0
     _since: float = _NEVER
     _until: float = _NEVER
     _due: float = _NEVER
@@ -67,11 +69,13 @@ class ModelledWorker:
     def has(self, uid: str) -> bool:
         """Does it bring frames of a camera, or could it at any moment?
 
-        The fence is part of an Exclusive session: when the Lease is over, so is the session, even
-        if the process is frozen.
+        The term is the fence of an Exclusive session: when it is over, so is the session, even if
+        the process is frozen, and also once the Lease is renewed after all.
         """
         session = self.sessions.get(uid)
-        return self.alive and session is not None and (not session.exclusive or self.holds)
+        if session is None or not self.alive:
+            return False
+        return not session.exclusive or (session.term == self._term and self.holds)
 
     def start(self) -> None:
         """A new process of the same name."""
@@ -101,6 +105,7 @@ class ModelledWorker:
         if not self.acts or self.now() < self._due:
             return
         if not self.holds:
+            self._term += 1
             self._since, self._settled = self.now(), False
         self._until = self.now() + FENCE * DURATION
         self._due = self.now() + RENEW
@@ -157,7 +162,7 @@ class ModelledWorker:
         if exclusive and not (self._settled and self.holds):
             self.sessions.pop(uid, None)
             return
-        self.sessions[uid] = Session(camera.epoch, exclusive)
+        self.sessions[uid] = Session(camera.epoch, exclusive, self._term)
         if may_report(camera, self.name, connected=True):
             stream = {"worker": self.name, "epoch": camera.epoch, "connectedTime": "t"}
             self._report(camera, stream, names.WORKER_MANAGER)

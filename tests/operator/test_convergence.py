@@ -7,7 +7,7 @@ nothing may be broken, and after a quiet while nothing is left to do.
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from ingest_operator import autoscale
 from ingest_operator.cluster import Cluster
 from ingest_operator.placement import Budget, Rebalance
 from ingest_operator.plan import Cause, Plan, PoolRules, Write, plan
-from ingest_operator.state import CameraState, Life, WorkerState
+from ingest_operator.state import CameraState, Life, WorkerState, camera_state
 from ingest_operator.sweep import Sweeper
 from ingest_operator.workers import workers
 from ingest_operator.writer import Writer
@@ -114,7 +114,7 @@ class Namespace(RuleBasedStateMachine):
         self.rounds = 0
         self.fleet = {name: ModelledWorker(name, self.server, self.time) for name in WORKERS}
         for pool in POOLS_:
-            put_pool(self.server, pool, replicas=3, worker={"weightCapacity": 100})
+            self.a_pool_is_applied(pool, 3, 100, 100)
         self.leader = self.elected()
 
     def teardown(self) -> None:
@@ -399,39 +399,49 @@ class Namespace(RuleBasedStateMachine):
         self.all_is_where_it_should_be()
 
     def all_is_where_it_should_be(self) -> None:
-        alive, known = self.leader.workers(), self.leader.cluster.cameras
-        budgets = self.leader.budgets()
-        assert set(known) == {one["metadata"]["name"] for one in self.server.every(CAMERAS)}
-        assert set(budgets) == {one["metadata"]["name"] for one in self.server.every(POOLS)}
-        for camera in known.values():
-            home = alive.get(camera.worker or "")
+        """As the API server and the workers have it, whatever the operator believes."""
+        cameras = [camera_state(one) for one in self.server.every(CAMERAS)]
+        for camera in cameras:
             assert camera.previous is None, "every handover ends"
-            assert camera.worker is None or home is not None
-            others = [one for one in known.values() if one is not camera]
-            for free in room(camera, others, alive, budgets):
-                settled = home is not None and home.life is Life.OPEN
-                assert settled, f"{free} has room for {camera.name}"
-            if home is not None:
-                assert home.pool == camera.pool
+            assert camera.worker is None or self.may_have(camera.worker, camera)
+            others = [one for one in cameras if one is not camera]
+            if camera.worker is None or not self.takes(camera.worker):
+                for name in filter(self.takes, WORKERS):
+                    there = [one for one in others if one.worker == name]
+                    free = pool_of(name) == camera.pool and not over(
+                        [*there, camera], self.budget(name)
+                    )
+                    assert not free, f"{name} has room for {camera.name}"
         for one in self.fleet.values():
             if one.acts:
-                assigned = {c.uid for c in known.values() if c.worker == one.name}
+                assigned = {each.uid for each in cameras if each.worker == one.name}
                 assert set(one.sessions) == assigned, "what is assigned is captured"
 
+    def takes(self, name: str) -> bool:
+        """Is it there to take cameras?"""
+        pod = self.server.find(PODS, name) or {"metadata": {}}
+        ending = "deletionTimestamp" in pod["metadata"]
+        one = self.fleet[name]
+        return one.acts and not one.draining and not ending and self.wanted(name)
 
-def room(
-    camera: CameraState,
-    others: list[CameraState],
-    alive: dict[str, WorkerState],
-    budgets: dict[str, Budget],
-) -> Iterator[str]:
-    """Workers of its pool that take cameras and have room for this one."""
-    budget = budgets.get(camera.pool)
-    for one in alive.values():
-        if budget is not None and one.life is Life.OPEN and one.pool == camera.pool:
-            there = [*(each for each in others if each.worker == one.name), camera]
-            if not over(there, budget):
-                yield one.name
+    def wanted(self, name: str) -> bool:
+        """Does its pool want a worker of its number?"""
+        pool = self.server.find(POOLS, pool_of(name))
+        return pool is not None and int(name[-1]) < pool["spec"]["replicas"]
+
+    def may_have(self, name: str, camera: CameraState) -> bool:
+        """Does it capture what it has, or will it again?"""
+        there = self.server.find(POOLS, camera.pool) is not None
+        back = self.fleet[name].acts or self.wanted(name)
+        return there and back and pool_of(name) == camera.pool
+
+    def budget(self, name: str) -> Budget:
+        worker = self.server.find(POOLS, pool_of(name))["spec"]["worker"]
+        return Budget(worker["weightCapacity"], worker["maxCameras"])
+
+
+def pool_of(name: str) -> str:
+    return name.rpartition("-")[0]
 
 
 def over(there: list[CameraState], budget: Budget) -> bool:

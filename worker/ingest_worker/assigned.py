@@ -201,7 +201,9 @@ class AssignedCameras:
             log.warning("cameras_doubtful", error=str(group.exceptions[0]))
 
     async def _list(self, selector: str) -> tuple[list[Camera], int]:
-        """Cameras as they are now, and the version of that. Raises as `Api.call`.
+        """Cameras as they are now, and the version of that.
+
+        Raises as `Api.call`, and so if one cannot be read, by a worker that is older than its CRD.
 
         By a list also where it is one: that may be empty, and says as of when.
         """
@@ -212,8 +214,8 @@ class AssignedCameras:
             for raw in page.items:
                 try:
                     found.append(lenient.decode(raw, Camera))
-                except msgspec.DecodeError:
-                    log.warning("object_unreadable", resource=CAMERAS.plural, selector=selector)
+                except msgspec.DecodeError:  # it is there, so nothing may be taken for gone
+                    raise ApiUnavailable(f"a Camera of {selector} cannot be read") from None
             if not page.metadata.continue_:
                 return found, version(page.metadata.resource_version)
             query["continue"] = page.metadata.continue_

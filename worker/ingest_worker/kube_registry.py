@@ -123,7 +123,9 @@ class KubeWorkerRegistry:
         def status(there: Camera) -> _Status:
             ours = (one for one in there.status.conditions if one.type in _OURS)
             told = merged(ours, conditions, generation=generation, now=now)
-            return {"observedGeneration": generation, "stream": stream, "conditions": told}
+            # Also an empty message is said: what the operator wrote of a lost worker must go.
+            whole = [{**msgspec.to_builtins(one), "message": one.message} for one in told]
+            return {"observedGeneration": generation, "stream": stream, "conditions": whole}
 
         try:
             await self._apply(camera, status, names.WORKER_MANAGER)
@@ -166,6 +168,15 @@ class KubeWorkerRegistry:
             except ApiConflict:
                 there = await self._reader.look(camera.name)
             else:
-                self._reader.put(lenient.decode(answer, Camera))
+                self._reader.put(_camera(answer))
                 return
         raise RegistryUnavailable(f"camera {camera.id!r} changes all the time")
+
+
+def _camera(answer: bytes) -> Camera:
+    try:
+        return lenient.decode(answer, Camera)
+    except (
+        msgspec.DecodeError
+    ):  # written, and told by the watch; a newer release may have edited it
+        raise RegistryUnavailable("the API server answered what cannot be read") from None

@@ -26,7 +26,13 @@ class WorkerSettings(LogSettings, frozen=True, kw_only=True):
 class ClusterWorkerSettings(WorkerSettings, frozen=True, kw_only=True):
     """Of a worker on Kubernetes; its pool's operator sets them in the pod."""
 
-    worker: Annotated[str, Meta(description="This worker's name: its pod's.", min_length=1)]
+    worker: Annotated[
+        str,
+        Meta(
+            description="This worker's name: its pod's.",
+            pattern=names.WORKER_NAME_PATTERN,
+        ),
+    ]
     pool: Annotated[str, Meta(description="The CameraPool that it belongs to.", min_length=1)] = (
         names.DEFAULT_POOL
     )
@@ -45,7 +51,7 @@ class ClusterWorkerSettings(WorkerSettings, frozen=True, kw_only=True):
         int, Meta(ge=3, le=300, description="Time without a renewal that makes it a lost worker.")
     ] = 10
     lease_renew_seconds: Annotated[
-        int, Meta(ge=1, le=100, description="Time between two renewals.")
+        int, Meta(ge=1, le=149, description="Time between two renewals.")
     ] = 3
     drain_seconds: Annotated[
         int,
