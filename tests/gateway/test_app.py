@@ -375,6 +375,12 @@ async def test_it_is_ready_once_the_cameras_are_known_and_begun_with(
     assert (await call(gateway, "GET", "/healthz"))[0] == 200
 
 
+async def test_cameras_that_were_not_read_yet_are_not_none(gateway: Gateway) -> None:
+    gateway.registry.synced = False
+    status, _ = await call(gateway, "GET", "/api/cameras")
+    assert status == 503
+
+
 class Slow(Collector):
     """Takes its time over a scrape: until it is let go."""
 

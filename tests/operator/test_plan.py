@@ -349,6 +349,25 @@ def test_a_settled_pool_is_evened_out_and_nothing_else_is() -> None:
     assert [write.cause for write in unsettled.writes] == [Cause.NEW]
 
 
+def test_a_camera_that_fits_no_worker_does_not_stop_a_pool_from_being_evened_out() -> None:
+    made = planned(*loaded(), camera("whale", weight=5000), default=rules(moves=2))
+    assert made.rebalancing == {"default": 2}
+
+
+def test_room_that_a_yielding_worker_still_uses_is_not_given_away() -> None:
+    moving = at("default-1", weight=900, previous="default-0")
+    made = planned(moving, camera("new", weight=900), default=rules())
+    assert only(made).assigned.reason == Reason.CAPACITY_EXHAUSTED
+    connected = planned(replace(moving, connected=7), camera("new", weight=900), default=rules())
+    given = [w.assignment for w in connected.writes if w.camera.name == "new"]
+    assert [one and one.worker for one in given] == ["default-0"]
+
+
+def test_cameras_of_a_pool_that_cannot_be_read_are_left_alone() -> None:
+    cameras = [at(), camera("new")]
+    assert plan(cameras, TWO, {}, LATER, {"default"}).writes == ()
+
+
 def test_a_pool_that_another_ones_camera_still_leaves_is_not_evened_out() -> None:
     foreign = camera("foreign", worker="default-0", pool="other")
     pools = {"default": rules(moves=2), "other": rules()}

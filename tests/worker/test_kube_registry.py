@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ingest_core import lenient, names
 from ingest_core.errors import (
@@ -143,6 +144,18 @@ async def test_a_report_is_written_whole_beside_what_the_operator_wrote(told: To
     assert told.registry.cameras["door"] == told.camera(), "its answer is known at once"
     await told.registry.report(camera, stream(3), conditions(connected=False, reason="Stalled"))
     assert "connectedTime" not in told.status()["stream"], "what is not said any more is gone"
+
+
+async def test_what_the_operator_said_of_a_lost_worker_goes_when_it_is_back(told: Told) -> None:
+    told.create()
+    await told.assign(4)
+    lost = {"type": READY, "status": "False", "reason": "WorkerLost", "message": "it is lost"}
+    told.write({"conditions": [{**lost, "lastTransitionTime": TIME}]}, names.UNREADY_MANAGER)
+    camera = told.registry.cameras["door"]
+    fine = tuple(replace(one, message="") for one in conditions(connected=True))
+    await told.registry.report(camera, stream(4), fine)
+    (ready,) = (one for one in told.status()["conditions"] if one["type"] == READY)
+    assert (ready["status"], ready["reason"], ready["message"]) == ("True", "Connected", "")
 
 
 async def test_a_condition_is_as_old_as_its_status(told: Told) -> None:
