@@ -325,7 +325,9 @@ class Namespace(RuleBasedStateMachine):
     def a_pod_is_told_to_end_or_made_anew(self, name: str, *, ends: bool) -> None:
         if self.server.find(PODS, name) is not None:
             self.server.drop(PODS, name)
-        self.server.put(PODS, name, metadata={"deletionTimestamp": "now"} if ends else {})
+        metadata = {"labels": {names.LABEL_MANAGED_BY: names.APP}}
+        ending = {"deletionTimestamp": "now"} if ends else {}
+        self.server.put(PODS, name, metadata={**metadata, **ending})
 
     @rule(names_=st.sets(st.sampled_from(WORKERS)), looks=st.booleans(), acts=st.booleans())
     def some_workers_do_a_step(self, names_: set[str], *, looks: bool, acts: bool) -> None:
