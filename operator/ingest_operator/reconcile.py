@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Final, Never
 
 import structlog
@@ -32,6 +33,8 @@ SETTLE_SECONDS: Final = 0.02  # in which what comes together is looked at togeth
 REST: Final = 1.0  # of a pass's planning time, before the next: at most half a core
 _MINUTE: Final = 60.0
 _RETRY_SECONDS: Final = 1.0
+_FIRST_RETRY: Final = 0.05  # where all was refused; twice as long each time, as a policy may do so
+_LAST_RETRY: Final = 30.0
 _MARGIN_SECONDS: Final = 0.01  # past an expiry, so that it is over when it is looked at
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -77,6 +80,8 @@ class Reconciler:
         self._news = news
         self._moved: dict[str, deque[float]] = {}  # when rebalancing moved a camera, by pool
         self._looked_at: frozenset[str] = frozenset()  # workers that lived when it was planned
+        self._barren = 0  # passes in a row of which all was refused
+        self._again = inf  # when to look again after those
 
     async def run(self) -> Never:
         """Reconcile until cancelled, while this process leads; whether it does, its Lease says."""
@@ -87,7 +92,7 @@ class Reconciler:
         while True:
             self._news.clear()
             try:
-                rest = await self.reconcile()
+                rest = REST * await self.reconcile()
             except (ApiUnavailable, ApiRefused, NotLeading) as error:
                 log.warning("reconcile_delayed", error=str(error), retry_seconds=_RETRY_SECONDS)
                 self._news.set()
@@ -96,7 +101,7 @@ class Reconciler:
             await self._something()
 
     async def reconcile(self) -> float:
-        """One pass; gives the seconds to rest before the next. Raises as the writer."""
+        """One pass; gives the seconds that planning took. Raises as the writer."""
         began = self._now()
         self._metrics.pending.set(self._cluster.pending)
         self._cluster.pending = 0
@@ -115,15 +120,19 @@ class Reconciler:
                 self._metrics.moves.labels(write.cause).inc()
             if write.cause == Cause.REBALANCE:
                 self._moved.setdefault(write.camera.pool, deque()).append(self._now())
-        refused = len(asked) - len(written)
-        if len(made.writes) > len(written):
-            self._news.set()  # what was left or refused is planned anew
+        if asked and not written:
+            pause = min(_LAST_RETRY, _FIRST_RETRY * 2.0 ** min(self._barren, 16))
+            self._barren, self._again = self._barren + 1, self._now() + pause
+        else:
+            self._barren, self._again = 0, inf
+            if len(made.writes) > len(written):
+                self._news.set()  # what was left or refused is planned anew
         if len(made.writes) <= WRITES:
             await self._pools.statuses(self._cluster, replicas, alive, made.exhausted, self._time())
             await self._pools.sweep(self._cluster, alive)
             self._notices.exhausted(made.exhausted, self._cluster)
         self._metrics.reconciled(self._now() - began)
-        return _RETRY_SECONDS if refused and not written else REST * planned
+        return planned
 
     def observe(self) -> tuple[Mapping[str, int], Mapping[str, WorkerState]]:
         """How many workers each pool should have, and how those are that it has; any thread."""
@@ -172,22 +181,21 @@ class Reconciler:
         return max(0, allowed - len(moved))
 
     async def _something(self) -> None:
-        """Wait for a change, for a worker to be lost, or for moves to be allowed again.
+        """Wait for a change, for a worker to be lost, or for the time to try something again.
 
         A worker that was lost since the pass began, while it was applied, counts.
         """
         while self._looked_at == self._alive():
-            allowed = [moved[0] + _MINUTE - self._now() for moved in self._moved.values() if moved]
+            moments = [moved[0] + _MINUTE for moved in self._moved.values() if moved]
+            again = min((self._again, *moments)) - self._now()
             expiry = next_expiry(self._cluster.leases, self._sighted())
-            lost = [] if expiry is None else [expiry - self._sighted()]
-            timeout = min((*allowed, *lost), default=None)
-            if timeout is not None:
-                timeout = max(0.0, timeout) + _MARGIN_SECONDS
+            lost = inf if expiry is None else expiry - self._sighted()
+            timeout = max(0.0, min(again, lost)) + _MARGIN_SECONDS
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(None if timeout == inf else timeout):
                     await self._news.wait()
             except TimeoutError:
-                if any(seconds <= (timeout or 0) for seconds in allowed):
+                if again <= timeout:
                     return
             else:
                 return

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingest_core.errors import ApiUnavailable, LeaseLost
+from ingest_core.errors import ApiForbidden, ApiUnavailable, LeaseLost
 from ingest_core.kube.client import Call
 from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, STATEFUL_SETS
 from ingest_core.names import OPERATOR_LEASE
@@ -245,6 +245,43 @@ async def test_a_write_whose_answer_was_lost_is_not_done_twice() -> None:
         first = assignment(server)["epoch"]
         await asyncio.sleep(60)
         assert assignment(server)["epoch"] == first
+
+
+@in_virtual_time
+async def test_what_is_refused_for_ever_is_tried_ever_more_rarely_and_holds_nobody_up() -> None:
+    async with operating("default-0", "default-1") as (server, operator, fleet):
+        put_camera(server, "fine")
+        await until(lambda: worker_of(server, "fine"))
+
+        async def refuse(call: Call) -> None:
+            if call.name == "lobby":
+                raise ApiForbidden(403, "Forbidden", "a policy says no")
+
+        operator.api.before = refuse
+        operator.api.asked.clear()
+        put_camera(server, "lobby")
+        await asyncio.sleep(600)
+        assert 20 < len(operator.api.calls("patch", "cameras/status")) < 40
+        fleet.alive.remove(worker_of(server, "fine"))
+        before = worker_of(server, "fine")
+        await until(lambda: worker_of(server, "fine") != before, seconds=10.1)
+        operator.api.before = available
+        await until(lambda: worker_of(server), seconds=31)
+
+
+@in_virtual_time
+async def test_what_was_changed_meanwhile_is_planned_anew_at_once() -> None:
+    async with operating("default-0") as (server, operator, _):
+
+        async def change(call: Call) -> None:
+            if call.name == "lobby":
+                operator.api.before = available
+                server.put(CAMERAS, "lobby", metadata={"labels": {"changed": "meanwhile"}})
+
+        operator.api.before = change
+        operator.blind.add(Kind.CAMERA)
+        operator.cluster.see(Kind.CAMERA, put_camera(server, "lobby"))
+        await until(lambda: worker_of(server), seconds=0.5)
 
 
 @in_virtual_time

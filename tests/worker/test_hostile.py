@@ -39,7 +39,8 @@ from tests.fakes.hostile_camera import (
 )
 from tests.fakes.relay import relay
 
-CONNECT, SLACK = 0.5, 1.0
+# A session has 0.5 s of grace and 0.5 s to stop; the rest is the machine's.
+CONNECT, SLACK = 0.5, 2.5
 MEBIBYTE = 1024 * 1024
 WORDS = (b"\r\n", b"\r\n\r\n", b"$", b"RTSP/1.0 200 OK\r\n", b"\0", b"4294967295", b"-1", b"%n%s")
 SMALL = SimulatedCamera(name="cam", width=160, height=96, fps=10, gop=10, clip_seconds=2)
