@@ -110,7 +110,7 @@ class CapturedCamera:
                 )
             )
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 40) -> None:
         """Wait until something holds; asked again at every state and event."""
         async with asyncio.timeout(seconds):
             while not holds():
@@ -187,7 +187,7 @@ async def capturing(*cameras: CapturedCamera) -> AsyncIterator[None]:
                 task.cancel()
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for something that says nothing when it happens."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - there is no event to wait for

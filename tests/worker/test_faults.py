@@ -163,7 +163,7 @@ def table() -> Table:
 
 
 async def everything() -> Table:
-    async with asyncio.timeout(60), simulator_process() as simulator:
+    async with asyncio.timeout(180), simulator_process() as simulator:
         faulty = {name: await faulty_camera(simulator, name) for name in (*FAILS, *ENDURED)}
         healthy = {name: await healthy_camera(simulator, name) for name in HEALTHY}
         cameras = (*faulty.values(), *healthy.values())
