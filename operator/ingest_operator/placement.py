@@ -58,6 +58,11 @@ class _Load:
         weight, cameras = self.taken
         return weight + camera.weight <= budget.weight and cameras < budget.cameras
 
+    def fits_back(self, budget: Budget) -> bool:
+        """Is there room for what it yields, which is counted already?"""
+        weight, cameras = self.taken
+        return weight <= budget.weight and cameras <= budget.cameras
+
     def over(self, budget: Budget) -> bool:
         return self.weight > budget.weight or self.cameras > budget.cameras
 
@@ -68,6 +73,11 @@ class _Load:
     def leave(self, camera: CameraState) -> None:
         self.leaving_weight += camera.weight
         self.leaving_cameras += 1
+
+    def take_back(self, camera: CameraState) -> None:
+        self.leaving_weight -= camera.weight
+        self.leaving_cameras -= 1
+        self.add(camera)
 
     def give(self, camera: CameraState) -> None:
         self.weight -= camera.weight
@@ -163,7 +173,12 @@ def _assign(
         home = loads.get(camera.worker or "")
         if home is not None and not home.over(budget):
             continue  # heavier ones went: so the fewest
-        target = _least_loaded(free, loads, camera, budget)
+        holder = loads.get(camera.previous or "") if camera.yielded else None
+        if camera.previous is not None and holder is not None and holder.fits_back(budget):
+            holder.take_back(camera)
+            target: str | None = camera.previous
+        else:
+            target = _least_loaded(free, loads, camera, budget)
         if target is not None:
             moves[camera.name] = target
             if home is not None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -150,6 +151,42 @@ def test_and_is_no_reason_to_move_those_that_stay() -> None:
     assert place(there, fleet("default-0", "default-1"), BUDGET, foreign) == nothing()
 
 
+# In mid-handover
+
+
+def handed(weight: int, worker: str, previous: str, **known: Any) -> CameraState:
+    return camera("handed", weight=weight, worker=worker, previous=previous, **known)
+
+
+def test_who_still_captures_a_shared_camera_has_no_room_for_another_in_its_place() -> None:
+    there = [handed(800, "default-1", "default-0"), camera("new", weight=300)]
+    found = place(there, fleet("default-0", "default-1"), BUDGET)
+    assert found == nothing(unplaced={"new"})
+
+
+@pytest.mark.parametrize("known", [{"released": 1}, {"connected": 1}, {"exclusive": True}], ids=str)
+def test_it_has_once_it_captures_it_no_more(known: dict[str, Any]) -> None:
+    there = [handed(800, "default-1", "default-0", **known), camera("new", weight=300)]
+    found = place(there, fleet("default-0", "default-1"), BUDGET)
+    assert found == nothing(moves={"new": "default-0"})
+
+
+@pytest.mark.parametrize("life", [Life.LOST, Life.LEAVING, Life.GONE])
+def test_a_shared_camera_goes_back_to_who_captures_it_before_it_goes_to_a_third(
+    life: Life,
+) -> None:
+    """Nothing has to be opened, and its room is there: it is not counted twice."""
+    there = [handed(600, "default-1", "default-0"), camera("a", weight=400, worker="default-0")]
+    workers = fleet("default-0", "default-2", default_1=life)
+    assert place(there, workers, BUDGET) == nothing(moves={"handed": "default-0"})
+
+
+def test_but_not_to_one_that_is_too_full_for_it() -> None:
+    there = [handed(600, "default-1", "default-0"), camera("a", weight=500, worker="default-0")]
+    workers = fleet("default-0", "default-2", default_1=Life.LOST)
+    assert place(there, workers, BUDGET) == nothing(moves={"handed": "default-2"})
+
+
 # Rebalancing
 
 
@@ -191,6 +228,21 @@ def test_of_two_cameras_the_shared_one_is_moved_as_that_loses_nothing() -> None:
         camera("y", weight=300, worker="default-0", exclusive=True),
     ]
     assert evened(there, fleet("default-0", "default-1"), moves=1) == {"x": "default-1"}
+
+
+def test_evening_out_keeps_to_the_number_of_cameras_too() -> None:
+    there = cameras(a=(300, "default-0"), b=(300, "default-0"), c=(300, "default-0"))
+    there += cameras(light=(1, "default-1"))
+    two, rule = fleet("default-0", "default-1"), Rebalance(20, 9)
+    assert rebalance(there, two, Budget(1000, 3), rule) == {"c": "default-1"}
+    assert rebalance(there, two, Budget(1000, 1), rule) == {}
+
+
+def test_nor_is_room_that_evening_out_will_free_given_away_before_it_is_free() -> None:
+    there = cameras(a=(500, "default-0"), b=(500, "default-0"), c=(700, "default-2"))
+    there += cameras(d=(200, "default-2"))
+    three = fleet("default-0", "default-1", "default-2")
+    assert evened(there, three, moves=9) == {"b": "default-1"}
 
 
 def test_only_open_workers_take_part_in_evening_out() -> None:

@@ -1,0 +1,227 @@
+"""The operator as a process on a real API server, by an account that has its Role and no more."""
+
+import time
+from functools import partial
+from typing import Any
+
+from ingest_core.kube.resources import (
+    CAMERAS,
+    LEASES,
+    POOLS,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICES,
+    STATEFUL_SETS,
+)
+from ingest_core.names import APP, LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_POOL
+from tests.fakes.operated import Operated
+
+
+async def replicas(here: Operated) -> int | None:
+    found = await here.find(STATEFUL_SETS, "default")
+    return None if found is None else int(found["spec"]["replicas"])
+
+
+# Placing and moving
+
+
+async def test_a_camera_is_assigned_when_it_is_applied_and_handed_over_when_its_worker_drains(
+    here: Operated,
+) -> None:
+    await here.pool(replicas=2)
+    operator = await here.operator()
+    first = await here.worker("default-0")
+    await here.camera("lobby")
+    await here.assigned("lobby", "default-0")
+    await here.worker("default-1")
+    await here.eventually(partial(operator.knows, 2), "it knows both")
+    await here.camera("gate", rtsp={"session": "Exclusive"})
+    await here.assigned("gate", "default-1")
+    epoch = here.cameras.cameras["lobby"].epoch
+    first.drain()
+    await here.until(
+        lambda: (here.worker_of(), here.previous_of()) == ("default-1", "default-0"),
+        "the old worker hands over",
+    )
+    await here.assigned("lobby", "default-1")
+    assert here.cameras.cameras["lobby"].epoch == epoch + 1
+
+
+async def test_an_exclusive_camera_is_let_go_of_before_another_worker_has_it(
+    here: Operated,
+) -> None:
+    await here.pool(replicas=2)
+    first = await here.worker("default-0")
+    operator = await here.operator()
+    await here.camera("lobby", rtsp={"session": "Exclusive"})
+    await here.until(lambda: "lobby" in first.captured, "the first captures it")
+    second = await here.worker("default-1")
+    await here.eventually(partial(operator.knows, 2), "it knows both")
+    first.drain()
+    await here.assigned("lobby", "default-1")
+    assert "lobby" not in first.captured
+    await here.until(
+        lambda: second.captured.get("lobby") == here.cameras.cameras["lobby"].epoch,
+        "the second captures it",
+    )
+
+
+async def test_a_lost_workers_cameras_move_within_its_leases_time_and_people_are_told(
+    here: Operated,
+) -> None:
+    await here.pool(replicas=2)
+    workers = {name: await here.worker(name) for name in ("default-0", "default-1")}
+    operator = await here.operator()
+    await here.eventually(partial(operator.knows, 2), "it knows both")
+    for name in ("a", "b"):
+        await here.camera(name)
+    await here.until(lambda: bool(here.worker_of("a") and here.worker_of("b")), "assigned")
+    lost = here.worker_of("a")
+    other = here.worker_of("b")
+    assert lost is not None
+    assert other not in (None, lost)
+    kept = here.cameras.cameras["b"].status.assignment
+    await workers[lost].lose()
+    began = time.monotonic()
+    await here.assigned("a", str(other))
+    assert 1 < time.monotonic() - began < 4.5
+    assert here.cameras.cameras["b"].status.assignment == kept, "only its own cameras move"
+
+    async def told() -> Any:
+        return (await here.events()).get("WorkerLost")
+
+    event = await here.eventually(told, "an event")
+    assert event["involvedObject"]["name"] == "default"
+    assert lost in event["message"]
+
+
+async def test_scale_in_drains_the_highest_worker_and_takes_it_away_then(here: Operated) -> None:
+    await here.pool(replicas=2)
+    operator = await here.operator()
+    await here.worker("default-0")
+    await here.camera("held", weight=100)
+    await here.assigned("held", "default-0")
+    second = await here.worker("default-1")
+    await here.eventually(partial(operator.knows, 2), "it knows both")
+    await here.camera("lobby", rtsp={"session": "Exclusive"})
+    await here.assigned("lobby", "default-1")
+    assert await replicas(here) == 2
+    scale = {"spec": {"replicas": 1}}
+    await here.api.merge(POOLS, "default", scale, manager="hpa", subresource="scale")
+    await here.assigned("lobby", "default-0")
+
+    async def shrunk() -> bool:
+        return await replicas(here) == 1
+
+    await here.eventually(shrunk, "the StatefulSet shrinks")
+    assert here.worker_of("held") == "default-0"
+    await second.end()
+
+    async def forgotten() -> bool:
+        return await here.find(LEASES, "default-1") is None
+
+    await here.eventually(forgotten, "its Lease is removed")
+
+
+async def test_a_pool_takes_its_cameras_assignments_with_it_and_gives_them_back(
+    here: Operated,
+) -> None:
+    await here.pool(replicas=1)
+    await here.worker("default-0")
+    await here.operator()
+    await here.camera("lobby")
+    await here.camera("stray", poolRef={"name": "missing"})
+    await here.refused("stray", "PoolNotFound")
+    await here.assigned("lobby", "default-0")
+    epoch = here.cameras.cameras["lobby"].epoch
+    await here.api.delete(POOLS, "default")
+    await here.refused("lobby", "PoolNotFound")
+    assert (here.worker_of(), here.cameras.cameras["lobby"].epoch) == (None, epoch + 1)
+    ready = here.condition(type_="Ready")
+    assert ready is None or ready.status == "False"
+    await here.pool(replicas=1)
+    await here.assigned("lobby", "default-0")
+    assert here.cameras.cameras["lobby"].epoch == epoch + 2
+
+
+async def test_a_pool_without_room_says_so_once_for_each_time(here: Operated) -> None:
+    await here.pool(replicas=1, worker={"weightCapacity": 100})
+    await here.worker("default-0")
+    await here.operator()
+    await here.camera("a")
+    await here.assigned("a", "default-0")
+    for count in (1, 2):
+        await here.camera("b")
+        await here.refused("b", "CapacityExhausted")
+
+        async def told(count: int = count) -> Any:
+            event = (await here.events()).get("CapacityExhausted")
+            return event is not None and event["count"] == count
+
+        await here.eventually(told, f"told {count} times, on one Event")
+        await here.api.delete(CAMERAS, "b")
+
+        async def free() -> bool:
+            status = (await here.find(POOLS, "default"))["status"]
+            return status["cameras"] == 1 and "CapacityExhausted" in str(status)
+
+        await here.eventually(free, "the pool says that there is room")
+    found = await here.find(POOLS, "default")
+    conditions = {one["type"]: one["status"] for one in found["status"]["conditions"]}
+    assert conditions == {"Ready": "True", "Progressing": "False", "CapacityExhausted": "False"}
+    assert found["status"]["utilizationPercent"] == 100
+
+
+async def test_a_pool_that_scales_itself_has_as_many_workers_as_its_cameras_need(
+    here: Operated,
+) -> None:
+    await here.pool(autoscaling={"maxReplicas": 5, "targetUtilizationPercent": 50})
+    await here.operator()
+
+    async def has(number: int) -> bool:
+        return await replicas(here) == number
+
+    await here.eventually(lambda: has(1), "one worker")
+    await here.many(8, weight=200)
+    await here.eventually(lambda: has(4), "four workers")
+
+
+# What pools are made of
+
+
+async def test_drift_is_repaired_and_what_is_granted_without_a_reason_is_taken_away(
+    here: Operated,
+) -> None:
+    await here.pool(replicas=1)
+    labels = {LABEL_POOL: "default", LABEL_COMPONENT: "worker", LABEL_MANAGED_BY: APP}
+    for resource in (ROLES, ROLE_BINDINGS):
+        body: dict[str, Any] = {"metadata": {"name": "default-secrets-7", "labels": labels}}
+        if resource is ROLE_BINDINGS:
+            group = "rbac.authorization.k8s.io"
+            body["roleRef"] = {"apiGroup": group, "kind": "Role", "name": "default-secrets-7"}
+        here.server.admin.post(resource.path(here.namespace), body)
+    await here.operator("--resync-seconds", "5")
+    found = await here.eventually(lambda: here.find(STATEFUL_SETS, "default"), "it is made")
+    owner = found["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["name"], owner["controller"]) == ("CameraPool", "default", True)
+
+    async def removed() -> bool:
+        return await here.find(ROLES, "default-secrets-7") is None
+
+    await here.eventually(removed, "the stale Role goes")
+    await here.api.delete(SERVICES, "default")
+    image = {"name": "worker", "image": "somebody/else:1"}
+    drift = {"spec": {"template": {"spec": {"containers": [image]}}}}
+    admin = here.server.admin
+    admin.apply(STATEFUL_SETS.path(here.namespace, "default"), {**_HEAD, **drift}, "somebody")
+
+    async def repaired() -> bool:
+        service = await here.find(SERVICES, "default")
+        stateful_set = await here.find(STATEFUL_SETS, "default")
+        (container,) = stateful_set["spec"]["template"]["spec"]["containers"]
+        return service is not None and container["image"] == "camera-ingest:latest"
+
+    await here.eventually(repaired, "both are as they should be")
+
+
+_HEAD = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "default"}}
