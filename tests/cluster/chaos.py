@@ -38,10 +38,13 @@ from tests.cluster.world import World, captured, world
 POOL: Final = {
     "replicas": 3,
     "lease": {"durationSeconds": 6, "renewSeconds": 1},
-    "worker": {"weightCapacity": 1000, "maxCameras": 12, "terminationGracePeriodSeconds": 40},
+    "worker": {"weightCapacity": 500, "maxCameras": 12, "terminationGracePeriodSeconds": 40},
     "rebalance": {"maxMovesPerMinute": 6, "skewPercent": 30},
 }
 CAMERAS: Final = 12
+FITS: Final = (
+    1200  # weight for which three workers have room however it is spread: 3 * (500 - 80) is more
+)
 LAG_SECONDS: Final = 5.0  # for which an edit may be unknown to an operator whose network is slow
 SETTLE_SECONDS: Final = 90.0
 LET_GO_SECONDS: Final = 2.0  # in which a process that wakes closes what it may not have
@@ -231,7 +234,12 @@ class Chaos:
             if not operator.alive:
                 operator.start()
         await self._cluster.apply("CameraPool", "default", {**POOL, "replicas": 3})
+        weight = 0
         for name, camera in (await self._cluster.cameras()).items():
+            weight += camera["spec"]["weight"]
+            if weight > FITS:
+                await self._cluster.delete("cameras", name)
+                continue
             wanted = {"suspend": False, "poolRef": {"name": "default"}}
             if {key: camera["spec"].get(key) for key in wanted} != wanted:
                 await self._patch("cameras", name, {"spec": wanted})
