@@ -7,7 +7,7 @@ lost while thousands of Cameras come in does not wait for them. Only the leader 
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final, Never
 
@@ -22,8 +22,9 @@ from ingest_operator.cluster import Cluster
 from ingest_operator.metrics import OperatorMetrics
 from ingest_operator.notices import Notices
 from ingest_operator.placement import Budget, Rebalance
-from ingest_operator.plan import Cause, Plan, PoolRules, plan
+from ingest_operator.plan import Cause, Plan, PoolRules, Write, plan
 from ingest_operator.pools import Pools
+from ingest_operator.refusals import Refusals
 from ingest_operator.state import WorkerState
 from ingest_operator.workers import next_expiry, workers
 from ingest_operator.writer import NotLeading, Writer
@@ -33,8 +34,6 @@ SETTLE_SECONDS: Final = 0.02  # in which what comes together is looked at togeth
 REST: Final = 1.0  # of a pass's planning time, before the next: at most half a core
 _MINUTE: Final = 60.0
 _RETRY_SECONDS: Final = 1.0
-_FIRST_RETRY: Final = 0.05  # where all was refused; twice as long each time, as a policy may do so
-_LAST_RETRY: Final = 30.0
 _MARGIN_SECONDS: Final = 0.01  # past an expiry, so that it is over when it is looked at
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -80,8 +79,7 @@ class Reconciler:
         self._news = news
         self._moved: dict[str, deque[float]] = {}  # when rebalancing moved a camera, by pool
         self._looked_at: frozenset[str] = frozenset()  # workers that lived when it was planned
-        self._barren = 0  # passes in a row of which all was refused
-        self._again = inf  # when to look again after those
+        self._refusals: Refusals[str] = Refusals()  # of cameras
 
     async def run(self) -> Never:
         """Reconcile until cancelled, while this process leads; whether it does, its Lease says."""
@@ -113,24 +111,10 @@ class Reconciler:
         self._metrics.planned(planned, len(made.writes))
         self._notices.workers(alive, self._cluster)
         await self._pools.objects(self._cluster, replicas, alive)
-        asked = made.writes[:WRITES]
-        written = await self._writer.cameras(asked)
-        for write in written:
-            if write.cause is not None:
-                self._metrics.moves.labels(write.cause).inc()
-            if write.cause == Cause.REBALANCE:
-                self._moved.setdefault(write.camera.pool, deque()).append(self._now())
-        if asked and not written:
-            pause = min(_LAST_RETRY, _FIRST_RETRY * 2.0 ** min(self._barren, 16))
-            self._barren, self._again = self._barren + 1, self._now() + pause
-        else:
-            self._barren, self._again = 0, inf
-            if len(made.writes) > len(written):
-                self._news.set()  # what was left or refused is planned anew
-        if len(made.writes) <= WRITES:
-            await self._pools.statuses(self._cluster, replicas, alive, made.exhausted, self._time())
-            await self._pools.sweep(self._cluster, alive)
-            self._notices.exhausted(made.exhausted, self._cluster)
+        await self._cameras(made.writes)
+        await self._pools.statuses(self._cluster, replicas, alive, made.exhausted, self._time())
+        await self._pools.sweep(self._cluster, alive)
+        self._notices.exhausted(made.exhausted, self._cluster)
         self._metrics.reconciled(self._now() - began)
         return planned
 
@@ -138,6 +122,32 @@ class Reconciler:
         """How many workers each pool should have, and how those are that it has; any thread."""
         replicas = self._replicas()
         return replicas, self._workers(replicas)
+
+    async def _cameras(self, planned: Sequence[Write]) -> None:
+        """Write what does not rest, so much at most. Raises as the writer, when all is told."""
+        now = self._now()
+        self._refusals.keep({write.camera.name for write in planned})
+        able = [
+            write
+            for write in planned
+            if not self._refusals.rests(write.camera.name, write.camera.version, now)
+        ]
+        outcome = await self._writer.cameras(able[:WRITES])
+        now = self._now()
+        for write in outcome.written:
+            if write.camera.name not in outcome.refused:
+                self._refusals.passed(write.camera.name, now)
+            if write.cause is not None:
+                self._metrics.moves.labels(write.cause).inc()
+            if write.cause == Cause.REBALANCE:
+                self._moved.setdefault(write.camera.pool, deque()).append(now)
+        for name, version in outcome.refused.items():
+            self._refusals.refused(name, version, now)
+        if outcome.error is not None:
+            raise outcome.error
+        answered = {write.camera.name for write in outcome.written} | outcome.refused.keys()
+        if len(able) > len(answered):
+            self._news.set()  # what was left, or has changed meanwhile, is planned anew
 
     def _plan(self, alive: Mapping[str, WorkerState]) -> Plan:
         rules = {
@@ -187,7 +197,7 @@ class Reconciler:
         """
         while self._looked_at == self._alive():
             moments = [moved[0] + _MINUTE for moved in self._moved.values() if moved]
-            again = min((self._again, *moments)) - self._now()
+            again = min((self._refusals.next(self._now()), *moments)) - self._now()
             expiry = next_expiry(self._cluster.leases, self._sighted())
             lost = inf if expiry is None else expiry - self._sighted()
             timeout = max(0.0, min(again, lost)) + _MARGIN_SECONDS

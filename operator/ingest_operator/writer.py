@@ -6,7 +6,8 @@ was answered is taken over at once, so that the next plan does not wait for the 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 import structlog
@@ -24,6 +25,7 @@ from ingest_core.errors import (
 from ingest_core.kube.client import Api
 from ingest_core.kube.informer import Page
 from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, Resource
+from ingest_core.logs import Folded
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
 from ingest_operator.plan import Write
@@ -38,6 +40,21 @@ class NotLeading(IngestError):
 
     def __init__(self) -> None:
         super().__init__("the Lease could not be renewed in time, so another one may lead")
+
+
+@dataclass
+class Outcome:
+    """What became of the writes of a pass.
+
+    Attributes:
+        written: Those whose cameras were written.
+        refused: Cameras that are as they were, by name, with their version: a refusal for good.
+        error: What cut the pass short; None: nothing did.
+    """
+
+    written: list[Write] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    error: ApiUnavailable | NotLeading | None = None
 
 
 class Writer:
@@ -58,20 +75,29 @@ class Writer:
         self._holds = holds
         self._errors = errors
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._denied = ("", "", "")  # resource, name and error of the last one
+        self._denials = Folded(self._tell_denials)
 
-    async def cameras(self, writes: Iterable[Write]) -> list[Write]:
-        """Write cameras; gives those that were written.
+    async def cameras(self, writes: Iterable[Write]) -> Outcome:
+        """Write cameras, as far as it goes: what was written before an error counts."""
+        outcome = Outcome()
+        ends = await asyncio.gather(
+            *(self._camera(write, outcome) for write in writes), return_exceptions=True
+        )
+        for end in ends:
+            if isinstance(end, ApiUnavailable | NotLeading):
+                outcome.error = outcome.error or end
+            elif end is not None:
+                raise end
+        return outcome
+
+    async def pool_status(self, name: str, version: str, status: object) -> bool:
+        """Write the status of a pool on this version of it; was it?
 
         Raises:
             ApiUnavailable: The server is away; what was not written is not.
             NotLeading: This process could not renew its Lease in time.
         """
-        asked = list(writes)
-        done = await self._every(self._camera(write) for write in asked)
-        return [write for write, written in zip(asked, done, strict=True) if written]
-
-    async def pool_status(self, name: str, version: str, status: object) -> bool:
-        """Write the status of a pool on this version of it. Raises as `cameras`."""
         body = {
             "apiVersion": names.API_VERSION,
             "kind": POOLS.kind,
@@ -81,7 +107,7 @@ class Writer:
         return await self._try(POOLS, Kind.POOL, name, lambda: self._status(POOLS, name, body))
 
     async def manifest(self, manifest: Manifest) -> bool:
-        """Apply an object of a pool's. Raises as `cameras`."""
+        """Apply an object of a pool's. Raises as `pool_status`."""
         name = manifest.name
         return await self._try(
             manifest.resource,
@@ -93,7 +119,7 @@ class Writer:
         )
 
     async def remove(self, resource: Resource, name: str) -> bool:
-        """Delete an object, if it is there. Raises as `cameras`."""
+        """Delete an object, if it is there. Raises as `pool_status`."""
 
         async def delete() -> None:
             try:
@@ -104,30 +130,33 @@ class Writer:
         return await self._try(resource, None, name, delete)
 
     async def remove_lease(self, name: str, version: str) -> bool:
-        """Delete the Lease of a worker that is no more. Raises as `cameras`."""
+        """Delete the Lease of a worker that is no more. Raises as `pool_status`."""
 
         async def delete() -> None:
             await self._api.delete(LEASES, name, version=version)
 
         return await self._try(LEASES, Kind.LEASE, name, delete)
 
-    async def _camera(self, write: Write) -> bool:
+    async def _camera(self, write: Write, outcome: Outcome) -> None:
         camera = write.camera
+        version = str(camera.version)
         status: dict[str, object] = {"conditions": [write.assigned]}
         if write.assignment is not None:
             status["assignment"] = write.assignment
-        written = await self._camera_status(
-            camera.name, str(camera.version), status, names.OPERATOR_MANAGER
-        )
-        head = self._cluster.head(Kind.CAMERA, camera.name)
-        if written and write.ready is not None and head is not None:
+        if await self._camera_status(camera.name, version, status, names.OPERATOR_MANAGER):
+            outcome.written.append(write)
+            head = self._cluster.head(Kind.CAMERA, camera.name)
+            if write.ready is None or head is None:
+                return
+            version = head.resource_version
             # By a manager of its own: the operator's next apply must not take Ready away with it,
             # and a worker that captures the camera takes it over by force.
             ready = {"conditions": [write.ready]}
-            written = await self._camera_status(
-                camera.name, head.resource_version, ready, names.UNREADY_MANAGER
-            )
-        return written
+            if await self._camera_status(camera.name, version, ready, names.UNREADY_MANAGER):
+                return
+        head = self._cluster.head(Kind.CAMERA, camera.name)
+        if head is not None and head.resource_version == version:
+            outcome.refused[camera.name] = int(version)
 
     async def _camera_status(
         self, name: str, version: str, status: Mapping[str, object], manager: str
@@ -184,7 +213,8 @@ class Writer:
                 return False
             except ApiRefused as error:
                 self._errors.labels(resource.plural).inc()
-                log.warning("write_denied", resource=resource.plural, name=name, error=str(error))
+                self._denied = (resource.plural, name, str(error))
+                self._denials.add(asyncio.get_running_loop().time())
                 return False
             except ApiUnavailable:
                 self._errors.labels(resource.plural).inc()
@@ -207,10 +237,7 @@ class Writer:
         if head is not None:
             self._cluster.gone(kind, name, int(head.resource_version or 0))
 
-    async def _every(self, asked: Iterable[Awaitable[bool]]) -> list[bool]:
-        """Await all; the first error that ends a pass is raised when all have ended."""
-        results: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return results
+    def _tell_denials(self, count: int) -> None:
+        """The last one, once a second: a policy may refuse hundreds."""
+        resource, name, error = self._denied
+        log.warning("write_denied", resource=resource, name=name, error=error, others=count - 1)

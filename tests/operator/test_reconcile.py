@@ -261,12 +261,92 @@ async def test_what_is_refused_for_ever_is_tried_ever_more_rarely_and_holds_nobo
         operator.api.asked.clear()
         put_camera(server, "lobby")
         await asyncio.sleep(600)
-        assert 20 < len(operator.api.calls("patch", "cameras/status")) < 40
+        assert 10 < len(operator.api.calls("patch", "cameras/status")) < 20
         fleet.alive.remove(worker_of(server, "fine"))
         before = worker_of(server, "fine")
         await until(lambda: worker_of(server, "fine") != before, seconds=10.1)
         operator.api.before = available
-        await until(lambda: worker_of(server), seconds=31)
+        await until(lambda: worker_of(server), seconds=61)
+
+
+@in_virtual_time
+async def test_what_is_refused_is_tried_at_once_when_it_is_changed() -> None:
+    async with operating("default-0") as (server, operator, _):
+
+        async def refuse(call: Call) -> None:
+            if call.name == "lobby" and server.find(CAMERAS, "lobby")["spec"].get("weight") != 10:
+                raise ApiForbidden(403, "Forbidden", "a policy wants it light")
+
+        operator.api.before = refuse
+        put_camera(server, "lobby")
+        await asyncio.sleep(300)
+        assert worker_of(server) is None
+        put_camera(server, "lobby", weight=10)
+        await until(lambda: worker_of(server), seconds=0.5)
+
+
+@in_virtual_time
+async def test_hundreds_of_refused_cameras_starve_neither_the_others_nor_their_pool() -> None:
+    many = {"weightCapacity": 256000, "maxCameras": 1000}
+    refused, others = WRITES + 100, 100
+    async with operating("default-0", worker=many) as (server, operator, _):
+        operator.blind.add(Kind.CAMERA)
+        for number in range(refused):
+            put_camera(server, f"a{number:04}", weight=2)  # heavier: the first of each plan
+        for number in range(others):
+            put_camera(server, f"b{number:04}", weight=1)
+        operator.blind.clear()
+
+        async def refuse(call: Call) -> None:
+            if call.name.startswith("a"):
+                raise ApiForbidden(403, "Forbidden", "a policy says no")
+
+        operator.api.before = refuse
+        await operator.sweeper.begin()
+        await until(
+            lambda: all(worker_of(server, f"b{number:04}") for number in range(others)), seconds=5
+        )
+        await until(
+            lambda: server.find(POOLS, "default")["status"]["cameras"] == refused + others,
+            seconds=1,
+        )
+        operator.api.asked.clear()
+        put_camera(server, "new", weight=1)
+        await until(lambda: worker_of(server, "new"), seconds=1)
+        await asyncio.sleep(300)
+        assert len(operator.api.calls("patch", "cameras/status")) < 12 * refused
+        operator.api.before = available
+        await until(
+            lambda: all(worker_of(server, f"a{number:04}") for number in range(refused)),
+            seconds=65,
+        )
+
+
+@in_virtual_time
+async def test_what_was_moved_before_a_pass_was_cut_short_counts() -> None:
+    """For the metrics, and for how many cameras may be moved in a minute."""
+    many = {"weightCapacity": 1000, "maxCameras": 1000}
+    rebalance = {"maxMovesPerMinute": 4, "skewPercent": 1}
+    async with operating("default-0", rebalance=rebalance, worker=many) as parts:
+        server, operator, fleet = parts
+        for number in range(20):
+            put_camera(server, f"c{number:02}", weight=10)
+        await until(lambda: operator.count("camera_moves_total", reason="new") == 20)
+        moved = 0
+
+        async def cut(call: Call) -> None:
+            nonlocal moved
+            if call.label == "cameras/status":
+                moved += 1
+                if moved == 4:
+                    raise ApiUnavailable("the connection broke")
+
+        operator.api.before = cut
+        put_pool(server, replicas=2, rebalance=rebalance, worker=many)
+        fleet.alive.add("default-1")
+        await until(lambda: moved >= 4)
+        await asyncio.sleep(30)
+        assert operator.count("camera_moves_total", reason="rebalance") == 4
 
 
 @in_virtual_time

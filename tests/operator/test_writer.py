@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from ingest_core import metrics
 from ingest_core.errors import ApiForbidden, ApiUnavailable
@@ -14,7 +15,7 @@ from ingest_core.names import OPERATOR_MANAGER, UNREADY_MANAGER, WORKER_MANAGER
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
 from ingest_operator.plan import Write, plan
-from ingest_operator.writer import AT_ONCE, NotLeading, Writer
+from ingest_operator.writer import AT_ONCE, NotLeading, Outcome, Writer
 from tests.fakes.memory_api import MemoryApi, MemoryServer, put_camera, put_lease, put_pool
 from tests.fakes.operator_parts import feed
 from tests.fakes.states import NOW, fleet, rules
@@ -29,6 +30,7 @@ class Hand:
         self.api = MemoryApi(self.server)
         self.cluster = Cluster(lambda: None, lambda: 0.0, 3.0)
         self.leads = True
+        self.outcome = Outcome()
         self.registry = CollectorRegistry()
         errors = metrics.RECONCILE_ERRORS.counter(self.registry)
         self.writer = Writer(self.api, self.cluster, holds=lambda: self.leads, errors=errors)
@@ -45,8 +47,8 @@ class Hand:
 
     async def write(self, *workers: str) -> list[str]:
         """Write what a plan for these workers asks for; what was written."""
-        done = await self.writer.cameras(self.planned(*workers))
-        return [write.camera.name for write in done]
+        self.outcome = await self.writer.cameras(self.planned(*workers))
+        return [write.camera.name for write in self.outcome.written]
 
     def status(self, name: str = "lobby") -> Any:
         return self.server.find(CAMERAS, name)["status"]
@@ -152,7 +154,49 @@ async def test_a_refusal_of_one_camera_is_no_matter_of_the_others(hand: Hand) ->
 
     hand.api.before = refuse
     assert await hand.write("default-0") == ["a", "c"]
+    assert hand.outcome.refused == {"b": hand.cluster.cameras["b"].version}
     assert hand.errors() == 1
+
+
+async def test_what_is_refused_once_it_was_changed_or_deleted_is_not_refused_for_good(
+    hand: Hand,
+) -> None:
+    for name in ("changed", "gone"):
+        hand.camera(name)
+    hand.server.put(CAMERAS, "changed", metadata={"labels": {"a": "b"}})
+    hand.server.drop(CAMERAS, "gone")
+    assert await hand.write("default-0") == []
+    assert hand.outcome == Outcome()
+
+
+async def test_an_assignment_counts_as_written_though_what_is_said_of_ready_is_refused(
+    hand: Hand,
+) -> None:
+    hand.camera()
+
+    async def refuse(call: Call) -> None:
+        if call.query.get("fieldManager") == UNREADY_MANAGER:
+            raise ApiForbidden(403, "Forbidden", "a policy says no")
+
+    hand.api.before = refuse
+    assert await hand.write() == ["lobby"]
+    assert hand.outcome.refused == {"lobby": hand.cluster.cameras["lobby"].version}
+
+
+async def test_many_denials_are_one_line_a_second_which_names_one_of_them(hand: Hand) -> None:
+    for number in range(5):
+        hand.camera(f"c{number}", weight=1)
+
+    async def refuse(_call: Call) -> None:
+        raise ApiForbidden(403, "Forbidden", "a policy says no")
+
+    hand.api.before = refuse
+    with capture_logs() as lines:
+        await hand.write("default-0")
+        await hand.write("default-0")
+    (line,) = [one for one in lines if one["event"] == "write_denied"]
+    assert (line["resource"], line["name"][0]) == ("cameras", "c")
+    assert "a policy says no" in line["error"]
 
 
 async def test_a_server_that_is_away_ends_the_pass_when_all_have_ended(hand: Hand) -> None:
@@ -164,8 +208,9 @@ async def test_a_server_that_is_away_ends_the_pass_when_all_have_ended(hand: Han
             raise ApiUnavailable("the connection broke")
 
     hand.api.before = break_off
-    with pytest.raises(ApiUnavailable):
-        await hand.write("default-0")
+    assert await hand.write("default-0") == ["a", "c"]
+    assert isinstance(hand.outcome.error, ApiUnavailable)
+    assert not hand.outcome.refused, "of what was not answered nothing is known"
     assert hand.cluster.cameras["a"].worker == hand.cluster.cameras["c"].worker == "default-0"
     assert hand.cluster.cameras["b"].worker is None
 
@@ -178,9 +223,9 @@ async def test_nothing_is_written_once_the_lease_does_not_hold(hand: Hand) -> No
         hand.leads = False
 
     hand.api.after = lose
-    with pytest.raises(NotLeading):
-        await hand.write("default-0")
-    assert len(hand.api.asked) == AT_ONCE, "those that were under way"
+    written = await hand.write("default-0")
+    assert isinstance(hand.outcome.error, NotLeading)
+    assert len(written) == len(hand.api.asked) == AT_ONCE, "those that were under way"
 
 
 @in_virtual_time
