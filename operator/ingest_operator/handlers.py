@@ -63,7 +63,7 @@ def settings() -> kopf.OperatorSettings:
 
 
 async def connection(access: Access) -> kopf.ConnectionInfo:
-    """Our way to the API server in kopf's words, asked for anew before the token expires."""
+    """Our way to the API server in kopf's words, asked for anew: tokens and certificates change."""
     authorization = await access.authorization()
     scheme, _, token = (authorization or "").partition(" ")
     chosen = access.configuration
@@ -77,5 +77,5 @@ async def connection(access: Access) -> kopf.ConnectionInfo:
         private_key_path=chosen.key_file,
         default_namespace=access.namespace,
         trust_env=True,
-        expiration=datetime.now(UTC) + timedelta(seconds=REFRESH_SECONDS) if token else None,
+        expiration=datetime.now(UTC) + timedelta(seconds=REFRESH_SECONDS),
     )

@@ -20,16 +20,24 @@ class Authority:
 
     def server(self, name: str, *, host: str = "IP:127.0.0.1", days: int = 2) -> ssl.SSLContext:
         """A server's context, for this host; expired with negative days."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.sign(name, host=host, days=days))
+        return context
+
+    def sign(
+        self, name: str, *, host: str = "IP:127.0.0.1", days: int = 2, subject: str = ""
+    ) -> tuple[Path, Path]:
+        """A certificate and its key; the subject is `/CN={name}` if it is not given."""
         request, key = self.directory / f"{name}.csr", self.directory / f"{name}.key"
         signed, extensions = self.directory / f"{name}.pem", self.directory / f"{name}.ext"
         extensions.write_text(f"subjectAltName={host}\n")
-        _openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        _openssl(
+            "req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", subject or f"/CN={name}"
+        )
         ca = ("-CA", self.certificate, "-CAkey", self.directory / "ca.key", "-CAcreateserial")
         valid = ("-days", str(days), "-extfile", extensions)
         _openssl("x509", "-req", "-in", request, *ca, *valid, "-out", signed)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(signed, key)
-        return context
+        return signed, key
 
 
 def authority(directory: Path) -> Authority:

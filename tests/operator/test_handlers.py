@@ -66,6 +66,15 @@ async def test_it_comes_by_our_way_to_the_server_and_asks_for_it_anew(tmp_path: 
     assert timedelta(0) < info.expiration - datetime.now(UTC) < timedelta(minutes=2)
 
 
+async def test_a_client_certificate_is_asked_for_anew_too(tmp_path: Path) -> None:
+    named = {"client-certificate": "client.pem", "client-key": "client.key"}
+    for name in named.values():
+        (tmp_path / name).touch()
+    info = await connection(await access(tmp_path, **named))
+    assert (info.token, info.certificate_path) == (None, str(tmp_path / "client.pem"))
+    assert isinstance(info.expiration, datetime)
+
+
 async def test_what_it_sees_goes_into_the_copy(tmp_path: Path) -> None:
     cluster = Cluster(lambda: None, lambda: 0.0, 3.0)
     registry = registered(cluster, await access(tmp_path, token="a-token"))

@@ -1,6 +1,7 @@
 """Where the API server is, and who we are to it: in a pod, or by a kubeconfig.
 
-Tokens expire: what was loaded is loaded again every minute, and at once when the server refuses it.
+Tokens expire and certificates are rotated: what was loaded is loaded again every minute, and at
+once when the server refuses it.
 Which server it is stays as it was at the start, whatever a kubeconfig calls current later.
 No error and no `repr` of this module holds a token.
 """
@@ -18,14 +19,20 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, kube_config
 from kubernetes.aio.config.incluster_config import (
     SERVICE_HOST_ENV_NAME,
+    SERVICE_PORT_ENV_NAME,
     SERVICE_TOKEN_FILENAME,
     InClusterConfigLoader,
 )
 
 from ingest_core.errors import ApiUnavailable
+from ingest_core.kube.kubeconfig import diagnose
 
 REFRESH_SECONDS: Final = 60.0
 ACCOUNT: Final = Path(SERVICE_TOKEN_FILENAME).parent  # where a pod has its service account
+HOME: Final = "~/.kube/config"  # where a person has a kubeconfig
+_ADVICE: Final = (
+    "outside of a pod, say where the API server is with --kubeconfig FILE or $KUBECONFIG"
+)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -39,6 +46,7 @@ class Access:
     Attributes:
         configuration: Of the official client: host, authorities, client certificate.
         namespace: The pod's, or the kubeconfig's context's, or `default`.
+        fingerprint: Changes with anything that connections are made of, whatever its file's name.
     """
 
     def __init__(
@@ -48,7 +56,8 @@ class Access:
         now: Callable[[], float],
         account: Path,
     ) -> None:
-        self._kubeconfig = kubeconfig or environment.get("KUBECONFIG")
+        self._given = kubeconfig
+        self._kubeconfig = kubeconfig or environment.get("KUBECONFIG") or None
         self._environment = environment
         self._now = now
         self._account = account
@@ -58,6 +67,7 @@ class Access:
         self._loading = asyncio.Lock()
         self.configuration = Configuration()
         self.namespace = "default"
+        self.fingerprint = 0
 
     @property
     def in_cluster(self) -> bool:
@@ -68,8 +78,10 @@ class Access:
     def where(self) -> str:
         """What was loaded, for people."""
         if self.in_cluster:
-            return "the pod's service account"
-        return f"the kubeconfig {self._kubeconfig or '~/.kube/config'}"
+            return f"the pod's service account in {self._account}"
+        if self._kubeconfig is None:
+            return f"the kubeconfig {HOME}"
+        return f"the kubeconfig {self._kubeconfig}{'' if self._given else ' of $KUBECONFIG'}"
 
     async def authorization(self) -> str | None:
         """The header that says who we are; None: a client certificate does.
@@ -106,11 +118,13 @@ class Access:
                 self._read_account(loaded)
             else:
                 await self._read_kubeconfig(loaded)
-        except Exception as error:  # noqa: BLE001 - plugins, parsers, identity providers: any
+            fingerprint = _fingerprint(loaded)
+        except Exception:  # noqa: BLE001 - plugins, parsers, identity providers: any
             raise ApiUnavailable(
-                f"{self.where} gives no access to an API server: {_why(error)}"
+                f"{self.where} gives no access to an API server: {self._diagnose()}"
             ) from None
         self.configuration = loaded
+        self.fingerprint = fingerprint
 
     def _read_account(self, loaded: Configuration) -> None:
         token, authority = self._account / "token", self._account / "ca.crt"
@@ -122,9 +136,24 @@ class Access:
         if namespace.exists():
             self.namespace = namespace.read_text("utf-8").strip()
 
+    def _diagnose(self) -> str:
+        """In our words: the loader's own may quote a user's token."""
+        if not self.in_cluster:
+            named = self._kubeconfig or HOME
+            files = [Path(one).expanduser() for one in named.split(os.pathsep) if one]
+            why = diagnose(files, self._context)
+            return why if self._kubeconfig else f"{why}; {_ADVICE}"
+        for variable in (SERVICE_HOST_ENV_NAME, SERVICE_PORT_ENV_NAME):
+            if not self._environment.get(variable):
+                return f"${variable} does not say where it is"
+        return "its files token and ca.crt must be there and hold text: does the pod mount it?"
+
     async def _read_kubeconfig(self, loaded: Configuration) -> None:
         loader = await kube_config.load_kube_config(
-            self._kubeconfig, self._context, client_configuration=loaded, persist_config=False
+            self._kubeconfig or HOME,
+            self._context,
+            client_configuration=loaded,
+            persist_config=False,
         )
         context = loader.current_context["context"]
         if context.get("user") and not (loaded.api_key or loaded.cert_file):
@@ -133,11 +162,11 @@ class Access:
         self.namespace = context.get("namespace") or "default"
 
 
-def _why(error: Exception) -> str:
-    """In our words: the loader's own may quote a user's token."""
-    if isinstance(error, OSError):
-        return error.strerror or "it cannot be read"
-    return "something that it must hold is missing, or is not what it must be"
+def _fingerprint(loaded: Configuration) -> int:
+    """Of contents: the kubelet and cert-manager replace them under the names that they have."""
+    files = (loaded.ssl_ca_cert, loaded.cert_file, loaded.key_file)
+    contents = [Path(file).read_bytes() if file else b"" for file in files]
+    return hash((*contents, loaded.verify_ssl, loaded.tls_server_name, loaded.proxy))
 
 
 async def load(

@@ -10,7 +10,7 @@ gone, may be our own doing; a POST or PATCH it never sends twice.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self
@@ -20,7 +20,6 @@ import aiohttp
 import msgspec
 from aiohttp import hdrs
 from kubernetes.aio.client.exceptions import OpenApiException
-from kubernetes.aio.client.rest import RESTClientObject
 
 from ingest_core.errors import (
     ApiConflict,
@@ -33,7 +32,7 @@ from ingest_core.errors import (
     Cause,
 )
 from ingest_core.kube.access import Access
-from ingest_core.kube.connection import Connections
+from ingest_core.kube.connection import Lender
 from ingest_core.kube.resources import Resource
 
 JSON: Final = "application/json"
@@ -45,7 +44,6 @@ CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 90.0  # bookmarks come every minute
 _LINE_BYTES: Final = 4 * 1024 * 1024  # of one event of a watch: twice what etcd takes
 PATIENCE_SECONDS: Final = 10.0  # for which a call waits where the server asks to come back later
-_CONNECTIONS: Final = 100
 _RETRY_SECONDS: Final = 1.0  # where a server that is overloaded does not say; and the least
 
 _REFUSALS: Final[Mapping[int, type[ApiRefused]]] = {
@@ -150,11 +148,7 @@ class Api:
         self.namespace = namespace or access.namespace
         self._called = called
         self._silence = silence
-        access.configuration.connection_pool_maxsize = _CONNECTIONS
-        try:
-            self._rest: RESTClientObject = Connections(access.configuration)
-        except (OSError, ValueError):
-            raise ApiUnavailable(f"{access.where} names certificates that are none") from None
+        self._lender = Lender(access)
 
     async def __aenter__(self) -> Self:
         return self
@@ -165,7 +159,7 @@ class Api:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._rest.close()
+        await self._lender.close()
 
     async def get(self, resource: Resource, name: str = "", **query: str) -> bytes:
         """One object, or with no name the collection. Raises as `call`."""
@@ -259,13 +253,14 @@ class Api:
         began = time.perf_counter()
         code = ""
         try:
-            answer = await self._send(call, timeout)
-            if answer.status == _UNAUTHORIZED:  # a token that was rotated meanwhile
-                answer.release()
-                await self.access.reload()
-                answer = await self._send(call, timeout)
-            code = str(answer.status)
-            async with answer:
+            async with AsyncExitStack() as held:
+                answer = await self._send(call, timeout, held)
+                if answer.status == _UNAUTHORIZED:  # what was rotated meanwhile
+                    answer.release()
+                    await self.access.reload()
+                    answer = await self._send(call, timeout, held)
+                code = str(answer.status)
+                await held.enter_async_context(answer)
                 if answer.status not in _OK:
                     raise _refusal(answer, await answer.read())
                 if answer.content_type != JSON:
@@ -276,18 +271,22 @@ class Api:
         finally:
             self._called(call.verb, call.label, code or "none", time.perf_counter() - began)
 
-    async def _send(self, call: Call, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    async def _send(
+        self, call: Call, timeout: aiohttp.ClientTimeout, held: AsyncExitStack
+    ) -> aiohttp.ClientResponse:
+        """An answer of any status, on connections that are held until it was read."""
+        authorization = await self.access.authorization()
+        connections = await held.enter_async_context(self._lender.lend())
         path = call.resource.path(self.namespace, call.name, call.subresource)
         url = f"{self.access.configuration.host}{path}"
         if call.query:
             url = f"{url}?{urlencode(call.query)}"
         headers = {hdrs.ACCEPT: JSON, hdrs.CONTENT_TYPE: call.content_type}
-        authorization = await self.access.authorization()
         if authorization:
             headers[hdrs.AUTHORIZATION] = authorization
         body = None if call.body is None else msgspec.to_builtins(call.body)
         try:
-            said = await self._rest.request(
+            said = await connections.request(
                 _METHODS[call.verb], url, headers=headers, body=body, _request_timeout=timeout
             )
         except (OSError, aiohttp.ClientError, OpenApiException):  # some are ValueErrors, too

@@ -114,7 +114,9 @@ async def test_an_account_with_a_hole_is_no_access(
     (account / name).unlink()
     if content is not None:
         (account / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ApiUnavailable, match="the pod's service account gives no access"):
+    with pytest.raises(
+        ApiUnavailable, match=f"the pod's service account in {account} gives no access"
+    ):
         await in_pod(account)
 
 
@@ -122,6 +124,26 @@ async def test_an_account_with_a_hole_is_no_access(
 async def test_a_pod_without_an_address_for_the_server_is_none(account: Path, missing: str) -> None:
     with pytest.raises(ApiUnavailable):
         await load(None, {**POD, missing: ""}, account=account)
+
+
+async def test_an_error_says_what_was_looked_at_and_what_to_do(
+    tmp_path: Path, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    missing = tmp_path / "missing"
+    (account / "token").unlink()
+    cases: list[tuple[str | None, dict[str, str], str]] = [
+        (str(missing), {}, f"the kubeconfig {missing} gives"),
+        (None, {"KUBECONFIG": str(missing)}, f"the kubeconfig {missing} of $KUBECONFIG gives"),
+        (None, {}, "the kubeconfig ~/.kube/config gives"),
+        (None, {"KUBECONFIG": ""}, "outside of a pod, say where the API server is with "),
+        (None, POD, f"the pod's service account in {account} gives"),
+        (None, {**POD, "KUBERNETES_SERVICE_PORT": ""}, "$KUBERNETES_SERVICE_PORT does not say"),
+    ]
+    for kubeconfig, environment, words in cases:
+        with pytest.raises(ApiUnavailable) as raised:
+            await load(kubeconfig, environment, account=account)
+        assert words in str(raised.value)
 
 
 # A token that changes
@@ -177,6 +199,46 @@ async def test_a_token_file_is_read_again_beside_its_kubeconfig(tmp_path: Path) 
     (tmp_path / "token").write_text("second")
     await access.reload()
     assert await access.authorization() == "Bearer second"
+
+
+# What connections are made of
+
+
+async def test_a_file_that_is_replaced_under_its_name_is_another_way_to_the_server(
+    tmp_path: Path, account: Path
+) -> None:
+    access = await in_pod(account)
+    first = access.fingerprint
+    await access.reload()
+    assert access.fingerprint == first
+    (account / "token").write_text("another")
+    await access.reload()
+    assert access.fingerprint == first, "which connection a token goes over makes no difference"
+    (account / "ca.crt").write_text("rotated")
+    await access.reload()
+    assert access.fingerprint != first
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize("field", ["client-certificate", "client-key"])
+async def test_so_is_a_client_certificate_that_is_renewed(
+    tmp_path: Path, field: str, *, inline: bool
+) -> None:
+    def write(content: str) -> None:
+        user: dict[str, str] = {}
+        for one in ("client-certificate", "client-key"):
+            now = content if one == field else "constant"
+            (tmp_path / one).write_text(now)
+            encoded = base64.b64encode(now.encode()).decode()
+            user |= {f"{one}-data": encoded} if inline else {one: one}
+        written(tmp_path, config(user))
+
+    write("first")
+    access = await load(str(tmp_path / "kubeconfig"), {})
+    first = access.fingerprint
+    write("second")
+    await access.reload()
+    assert access.fingerprint != first
 
 
 # A kubeconfig

@@ -320,7 +320,7 @@ class Library:
 async def test_no_exception_of_the_libraries_gets_through(tmp_path: Path, *, late: bool) -> None:
     async with called_api("http://127.0.0.1:1", tmp_path) as api:
         for name, make in RAISED.items():
-            api._rest = Library(make(), late=late)  # type: ignore[assignment]
+            api._lender._current = Library(make(), late=late)  # type: ignore[assignment]
             error = await broken(api)
             assert "said by" not in str(error), name  # in our words, whatever theirs hold
 
@@ -336,6 +336,6 @@ async def test_a_bug_is_not_hidden_as_a_server_that_is_away(tmp_path: Path) -> N
             await api.create(SECRETS, {"metadata": object()}, manager="m")
     async with stand_in(said(200)) as server, called_api(server.url, tmp_path) as api:
         await api.get(SECRETS)
-        await api._rest.close()
+        await api._lender.close()
         with pytest.raises(RuntimeError, match="closed"):
             await api.get(SECRETS)

@@ -166,8 +166,9 @@ async def test_who_leaves_a_watch_leaves_no_connection(tmp_path: Path) -> None:
     async with stand_in(stream(b"a\n")) as server, called_api(server.url, tmp_path) as api:
         async with api.watch(CAMERAS, {}, 300.0) as lines:
             assert await anext(lines) == b"a"
-        assert api._rest.pool_manager is not None
-        assert not api._rest.pool_manager.connector._acquired  # type: ignore[union-attr]
+        session = api._lender._current.pool_manager
+        assert session is not None
+        assert not session.connector._acquired  # type: ignore[union-attr]
 
 
 async def test_what_the_reader_raises_stays_what_it_is(tmp_path: Path) -> None:

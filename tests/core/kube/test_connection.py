@@ -18,8 +18,9 @@ ELSEWHERE = "http://api.example:6443"  # an address that only the proxy would kn
 
 def connected(api: Api) -> list[socket.socket]:
     """The sockets of what is being asked."""
-    assert api._rest.pool_manager is not None
-    transports = [one.transport for one in api._rest.pool_manager.connector._acquired]  # type: ignore[union-attr]
+    session = api._lender._current.pool_manager
+    assert session is not None
+    transports = [one.transport for one in session.connector._acquired]  # type: ignore[union-attr]
     return [transport.get_extra_info("socket") for transport in transports if transport]
 
 
