@@ -66,6 +66,7 @@ class Cluster:
         self._pools: dict[str, CameraPool] = {}
         self._leases: dict[str, WorkerLease] = {}
         self._pods: dict[str, Pod] = {}
+        self._orphans: set[str] = set()  # workers whose Lease was deleted before it ran out
         self.cameras: Final[Mapping[str, CameraState]] = self._cameras
         self.pools: Final[Mapping[str, CameraPool]] = self._pools
         self.leases: Final[Mapping[str, WorkerLease]] = self._leases
@@ -116,6 +117,9 @@ class Cluster:
     def gone(self, kind: Kind, name: str, at: int) -> None:
         """Forget an object that was deleted at a version, unless it was made anew since.
 
+        Of a Lease that counts, only the object is gone: its worker captures, and nothing fences it.
+        It is believed in until the Lease would have run out.
+
         Args:
             kind: Of the object.
             name: Its name.
@@ -130,6 +134,9 @@ class Cluster:
         if there is None:
             return
         del self._heads[kind][name]
+        if kind is Kind.LEASE and self._is_alive(name):
+            self._orphans.add(name)
+            return
         copies: dict[Kind, dict[str, Any]] = {
             Kind.CAMERA: self._cameras,
             Kind.POOL: self._pools,
@@ -161,8 +168,26 @@ class Cluster:
                 )
 
     def _take_lease(self, name: str, lease: Lease) -> bool:
+        """There is always news of Leases, so what ran out is swept with it."""
         self._lease_heard = self._now()
         self.clock.heard()
+        self._orphans.discard(name)
+        swept = self._sweep_orphans()
+        return self._take_worker(name, lease) or swept
+
+    def _is_alive(self, worker: str) -> bool:
+        lease = self._leases.get(worker)
+        return lease is not None and lease.seen.alive(self.clock())
+
+    def _sweep_orphans(self) -> bool:
+        """Forget workers whose deleted Lease has run out; was there any?"""
+        ended = {name for name in self._orphans if not self._is_alive(name)}
+        for name in ended:
+            del self._leases[name]
+        self._orphans -= ended
+        return bool(ended)
+
+    def _take_worker(self, name: str, lease: Lease) -> bool:
         pool = (lease.metadata.labels or {}).get(names.LABEL_POOL)
         if pool is None or not re.match(names.WORKER_NAME_PATTERN, name):
             return False  # the operator's own, or a name that no assignment can hold

@@ -210,7 +210,42 @@ def test_leases_do_not_age_while_their_watch_tells_nothing(copy: Copy) -> None:
     assert not copy.leases["default-0"].seen.alive(copy.clock())
 
 
-def test_a_worker_whose_lease_is_forgotten_is_known_no_more(copy: Copy) -> None:
+def test_a_worker_whose_lease_is_deleted_lives_until_it_would_have_run_out(copy: Copy) -> None:
+    """Deleted by hand, say: the worker captures on, and renews what is not there any more."""
     copy.see(Kind.LEASE, lease(10, "t1"))
     copy.gone(Kind.LEASE, "default-0", 11)
+    assert copy.head(Kind.LEASE, "default-0") is None
+    assert copy.told == 1, "nothing has changed that a plan could depend on"
+    for number in range(4):
+        copy.time += 2.4
+        copy.see(Kind.LEASE, {**lease(20, "of another"), **other(20 + number)})
+        assert copy.leases["default-0"].seen.alive(copy.clock())
+    copy.time += 2.4
+    copy.see(Kind.LEASE, {**lease(20, "of another"), **other(30)})
     assert (copy.leases, copy.told) == ({}, 2)
+
+
+def test_a_worker_that_makes_its_lease_anew_was_never_lost(copy: Copy) -> None:
+    copy.see(Kind.LEASE, lease(10, "t1"))
+    copy.gone(Kind.LEASE, "default-0", 11)
+    copy.time += 2.0
+    copy.see(Kind.LEASE, lease(12, "t2"))
+    assert copy.told == 1
+    for number in range(8):
+        copy.time += 1.2
+        copy.see(Kind.LEASE, {**lease(20, "of another"), **other(20 + number)})
+    assert copy.leases["default-0"].seen.alive(copy.clock())
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_a_worker_whose_lease_counts_no_more_goes_with_it(copy: Copy, *, released: bool) -> None:
+    """It was released, or ran out and was removed by us."""
+    copy.see(Kind.LEASE, lease(10, "t1"))
+    if released:
+        copy.see(Kind.LEASE, lease(11, "t1", holderIdentity=None))
+    else:
+        for number in range(5):
+            copy.time += 2.4
+            copy.see(Kind.LEASE, {**lease(20, "of another"), **other(20 + number)})
+    copy.gone(Kind.LEASE, "default-0", 30)
+    assert not copy.leases

@@ -95,6 +95,31 @@ async def test_a_lost_workers_cameras_move_within_its_leases_time_and_people_are
     assert lost in event["message"]
 
 
+async def test_a_workers_lease_that_is_deleted_by_hand_is_back_and_costs_no_camera(
+    here: Operated,
+) -> None:
+    await here.pool(replicas=2)
+    operator = await here.operator()
+    first = await here.worker("default-0")
+    await here.camera("lobby", rtsp={"session": "Exclusive"})
+    await here.assigned("lobby", "default-0")
+    await here.worker("default-1")
+    await here.eventually(partial(operator.knows, 2), "it knows both")
+    before = here.cameras.cameras["lobby"].status.assignment
+    uid = (await here.find(LEASES, "default-0"))["metadata"]["uid"]
+    await here.api.delete(LEASES, "default-0")
+
+    async def is_back() -> bool:
+        found = await here.find(LEASES, "default-0")
+        return found is not None and found["metadata"]["uid"] != uid
+
+    await here.eventually(is_back, "it made its Lease anew")
+    await here.camera("gate", weight=1)
+    await here.until(lambda: here.worker_of("gate") is not None, "the operator has looked since")
+    assert here.cameras.cameras["lobby"].status.assignment == before
+    assert "lobby" in first.captured
+
+
 async def test_scale_in_drains_the_highest_worker_and_takes_it_away_then(here: Operated) -> None:
     await here.pool(replicas=2)
     operator = await here.operator()

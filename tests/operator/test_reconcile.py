@@ -142,6 +142,23 @@ async def test_a_worker_that_comes_back_in_time_keeps_its_cameras() -> None:
 
 
 @in_virtual_time
+async def test_a_lease_that_is_deleted_by_hand_costs_no_camera_while_its_worker_lives() -> None:
+    async with operating("default-0", "default-1") as (server, operator, fleet):
+        put_camera(server, "lobby", exclusive=True)
+        await until(lambda: worker_of(server) == "default-0")
+        before = assignment(server)
+        server.drop(LEASES, "default-0")
+        await asyncio.sleep(60)
+        assert assignment(server) == before
+        fleet.alive.remove("default-0")
+        server.drop(LEASES, "default-0")
+        began = asyncio.get_running_loop().time()
+        await until(lambda: worker_of(server) == "default-1")
+        assert 7 < asyncio.get_running_loop().time() - began < 10.1
+        await until(lambda: "default-0" not in operator.cluster.leases, seconds=5)
+
+
+@in_virtual_time
 async def test_an_outage_of_the_api_server_is_no_loss_of_its_workers() -> None:
     async with operating("default-0", "default-1") as (server, operator, fleet):
         for number in range(6):
