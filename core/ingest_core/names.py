@@ -56,6 +56,7 @@ APP: Final = "camera-ingest"
 WORKER: Final = "worker"
 
 ANNOTATION_DRAINING: Final = "camera-ingest.io/draining"  # on a worker's Lease: takes nothing new
+ANNOTATION_SETTLING: Final = "camera-ingest.io/settling"  # on it: for how long another may act yet
 ANNOTATION_OWN_SECRET: Final = "camera-ingest.io/own-secret"  # on a Camera: made with it by the API
 
 HTTP_PORT: Final = "http"  # name of the port of a worker's pod that serves the frame API

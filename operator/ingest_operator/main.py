@@ -84,6 +84,7 @@ class Program:
         self._metrics = OperatorMetrics(
             exposition, self._cluster, lambda: self._reconciler.observe()[1]
         )
+        self._metrics.leader.set_function(lambda: self._lease.holds)
         self._recorder = Recorder(
             api, names.OPERATOR_MANAGER, identity, drop=self._metrics.events_dropped.inc
         )
@@ -122,7 +123,6 @@ class Program:
                 )
                 await self._run()
         finally:
-            self._metrics.leader.set(0)
             await self._lease.release()
             log.info("operator_stopped")
 

@@ -254,7 +254,11 @@ class _Maker:
             "DRAIN_SECONDS": str(max(0, grace - FAREWELL_SECONDS)),
             "LOG_LEVEL": self.settings.worker_log_level,
         }
-        fields = {"WORKER": "metadata.name", "NAMESPACE": "metadata.namespace"}
+        fields = {
+            "WORKER": "metadata.name",
+            "POD_UID": "metadata.uid",
+            "NAMESPACE": "metadata.namespace",
+        }
         ours: list[dict[str, Any]] = [
             *(
                 {

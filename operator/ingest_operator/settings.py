@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from ingest_core.http import parse_listen
+from ingest_core.kube.leases import demand_room
 from ingest_core.settings import Kubeconfig, LogSettings, Namespace
 
 
@@ -47,6 +48,9 @@ class OperatorSettings(LogSettings, frozen=True, kw_only=True):
     ] = None
     kubeconfig: Kubeconfig = None
     namespace: Namespace = None
+
+    def __post_init__(self) -> None:
+        demand_room(self.lease_duration_seconds, self.lease_renew_seconds)
 
 
 CHECKS: Final[Mapping[str, Callable[[str], object]]] = {"listen": parse_listen}

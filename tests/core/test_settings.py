@@ -9,8 +9,9 @@ from msgspec import Meta, Struct
 from ingest_core import settings
 from ingest_core.errors import InvalidManifest
 from ingest_core.settings import load, settings_of
+from ingest_operator.settings import OperatorSettings
 from ingest_standalone.settings import StandaloneSettings
-from ingest_worker.settings import WorkerSettings
+from ingest_worker.settings import ClusterWorkerSettings, WorkerSettings
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -118,3 +119,21 @@ def test_a_check_that_fails_names_the_variable_and_shows_nothing_of_the_value() 
         load(Told, {}, environment, {"redis_url": never})
     assert str(refused.value) == "CAMERA_INGEST_REDIS_URL: must be another"
     assert load(Told, {}, {}, {"redis_url": never}) == Told()
+
+
+@pytest.mark.parametrize("program", [OperatorSettings, ClusterWorkerSettings])
+def test_a_lease_is_renewed_well_before_it_ends_or_the_program_does_not_start(
+    program: type[OperatorSettings | ClusterWorkerSettings],
+) -> None:
+    told = {"worker": "default-0", "lease_duration_seconds": "7"}
+    assert load(program, {**told, "lease_renew_seconds": "3"}, {}).lease_renew_seconds == 3
+    rule = (
+        "must be less than half of --lease-duration-seconds, which is 7, "
+        "so that one lost renewal costs nothing (found 4)"
+    )
+    with pytest.raises(InvalidManifest) as refused:
+        load(program, {**told, "lease_renew_seconds": "4"}, {})
+    assert str(refused.value) == f"--lease-renew-seconds: {rule}"
+    with pytest.raises(InvalidManifest) as refused:
+        load(program, told, {"CAMERA_INGEST_LEASE_RENEW_SECONDS": "4"})
+    assert str(refused.value) == f"CAMERA_INGEST_LEASE_RENEW_SECONDS: {rule}"

@@ -71,6 +71,7 @@ class Operator:
         self.metrics = OperatorMetrics(
             self.exposition, self.cluster, lambda: self.reconciler.observe()[1]
         )
+        self.metrics.leader.set_function(lambda: self.lease.holds)
         self.recorder = Recorder(
             api, names.OPERATOR_MANAGER, identity, drop=self.metrics.events_dropped.inc, now=now
         )

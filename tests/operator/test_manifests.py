@@ -165,6 +165,7 @@ def test_a_worker_is_told_who_it_is_and_for_how_long_its_lease_counts() -> None:
     )
     assert environment(of, worker_log_level="debug") == {
         "CAMERA_INGEST_WORKER": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+        "CAMERA_INGEST_POD_UID": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}},
         "CAMERA_INGEST_NAMESPACE": {
             "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
         },

@@ -87,6 +87,30 @@ async def test_a_lease_counts_once_it_was_held_for_a_while_and_what_is_assigned_
 
 
 @in_virtual_time
+async def test_while_another_of_its_name_may_live_no_session_is_opened() -> None:
+    async with held() as one:
+        alone = one.now() + 20
+        one.term = Term(one.now(), one.now() + LEASE, alone)
+        await one.renew_for(19)
+        assert (one.tenure.alone, one.fence()) == (False, None)
+        await one.renew_for(2)
+        assert (one.tenure.alone, one.fence()) == (True, one.term)
+        assert one.changes == [(20, True)]
+        assert one.refreshed == [20]
+
+
+@in_virtual_time
+async def test_who_was_waited_for_long_ago_is_not_waited_for_again() -> None:
+    async with held() as one:
+        alone = one.now() + 4
+        one.term = Term(one.now(), one.now() + LEASE, alone)
+        await asyncio.sleep(LEASE + 2)
+        one.term = Term(one.now(), one.now() + LEASE, alone)
+        await one.renew_for(5)
+        assert one.changes == [(4, True), (8, False), (13, True)]
+
+
+@in_virtual_time
 async def test_a_lease_that_was_not_renewed_counts_no_more_at_that_very_moment() -> None:
     async with held() as one:
         await one.renew_for(10)

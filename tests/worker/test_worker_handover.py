@@ -413,6 +413,31 @@ async def test_an_exclusive_camera_that_was_given_away_meanwhile_is_not_captured
         assert not one.has()
 
 
+@in_virtual_time
+async def test_what_another_process_of_its_name_may_have_is_neither_captured_nor_let_go_of() -> (
+    None
+):
+    lease = Leased()
+    alone = lease.now() + 10
+    lease.term = Term(lease.now(), lease.now() + ALWAYS, alone)
+    played = PlayedCamera(serving(ALWAYS))
+    async with working(played.open, lambda: lease.term, settle=3) as one:
+        await one.registry.create("door", rtsp("Exclusive"), {})
+        gate = await one.registry.create("gate", rtsp("Exclusive"), {})
+        one.registry.assign("gate", OTHER, gate.epoch + 1, previous=ME)
+        yard = await one.registry.create("yard", rtsp(), {})
+        one.registry.assign("yard", OTHER, yard.epoch + 1, previous=ME)
+        await asyncio.sleep(9.9)
+        assert [epoch for _, epoch in one.registry.released] == [yard.epoch + 1]
+        assert played.started == []
+        assert not one.worker.relieved.is_set()
+        await asyncio.sleep(1)
+        (_, let_go), (at, exclusive) = one.registry.released
+        assert (let_go, exclusive) == (yard.epoch + 1, gate.epoch + 1)
+        assert alone <= at < alone + 1
+        assert played.living == 1
+
+
 # Relief
 
 

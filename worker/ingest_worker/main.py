@@ -69,15 +69,17 @@ class Program:
         self._stop = stop
         self._events = outlet(settings.redis_url, exposition)
         self._incarnation = time.time_ns() // 1_000_000
-        identity = f"{settings.worker}_{self._incarnation}"
+        own = f"{settings.worker}_"
+        pod = f"{own}{settings.pod_uid}_" if settings.pod_uid else None
         self._lease = LeaseHolder(
             api,
             settings.worker,
-            identity,
+            f"{pod or own}{self._incarnation}",
             duration=settings.lease_duration_seconds,
             renew=settings.lease_renew_seconds,
             manager=names.WORKER_MANAGER,
             patient=False,
+            pod=pod,
             labels={
                 names.LABEL_POOL: settings.pool,
                 names.LABEL_COMPONENT: names.WORKER,

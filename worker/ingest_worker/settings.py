@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from ingest_core import names
 from ingest_core.http import parse_listen
+from ingest_core.kube.leases import demand_room
 from ingest_core.settings import Kubeconfig, LogSettings, Namespace
 from ingest_worker import redis_url
 from ingest_worker.redis_url import NO_REDIS
@@ -33,6 +34,13 @@ class ClusterWorkerSettings(WorkerSettings, frozen=True, kw_only=True):
             pattern=names.WORKER_NAME_PATTERN,
         ),
     ]
+    pod_uid: Annotated[
+        Annotated[str, Meta(pattern=names.WORKER_NAME_PATTERN)] | None,
+        Meta(
+            description="Its pod's uid: tells a container that was started again from another pod "
+            "of its name, which may run still. Not given: each start waits with Exclusive cameras."
+        ),
+    ] = None
     pool: Annotated[str, Meta(description="The CameraPool that it belongs to.", min_length=1)] = (
         names.DEFAULT_POOL
     )
@@ -63,6 +71,9 @@ class ClusterWorkerSettings(WorkerSettings, frozen=True, kw_only=True):
     ] = 50
     kubeconfig: Kubeconfig = None
     namespace: Namespace = None
+
+    def __post_init__(self) -> None:
+        demand_room(self.lease_duration_seconds, self.lease_renew_seconds)
 
     def __repr__(self) -> str:
         return "ClusterWorkerSettings(***)"  # the Redis URL may hold a password

@@ -4,6 +4,9 @@ A worker whose Lease ran out may have lost its cameras without knowing. So it fi
 for the time of one renewal, in which whoever took the Lease for lost has written what follows from
 that, then reads anew what is assigned to it, and only then opens such a session. The term of the
 Lease is the session's fence.
+
+Nor does it open one, or say that it let go of one, while another process of its name may have one
+still: that of a pod which was deleted by force on a node that nobody reaches.
 """
 
 import asyncio
@@ -28,6 +31,9 @@ class Term(Fence, Protocol):
 
     @property
     def since(self) -> float: ...
+
+    @property
+    def alone(self) -> float: ...
 
 
 class Tenure:
@@ -63,6 +69,11 @@ class Tenure:
         good = self._good
         return good if good is not None and self._now() < good.until else None
 
+    @property
+    def alone(self) -> bool:
+        """Can no other process of this name have an Exclusive session any more?"""
+        return self._now() >= self._term().alone
+
     async def run(self) -> Never:
         """Follow the Lease until cancelled."""
         while True:
@@ -77,7 +88,7 @@ class Tenure:
                 await self._begin(term)
 
     async def _begin(self, term: Term) -> None:
-        settled = term.since + self._settle - self._now()
+        settled = max(term.since + self._settle, term.alone) - self._now()
         if settled > 0:
             await asyncio.sleep(min(_LOOK_SECONDS, settled))
             return

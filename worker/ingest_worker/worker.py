@@ -229,7 +229,11 @@ class Worker:
         return Charge(camera, Idle.UNFENCED) if fence is None else Charge(camera, fence=fence)
 
     def _release(self, camera: Camera) -> None:
-        """Say that it was let go of: of an Exclusive one, when its last session has ended."""
+        """Say that it was let go of: of an Exclusive one, when its last session has ended.
+
+        That may be one of another process of this name; `tenure` tells when it cannot be any more.
+        """
         closed = self._captures.when_closed(camera.name, self._look_again.set)
-        if closed or not handover.is_exclusive(camera):
+        alone = self._tenure is None or self._tenure.alone
+        if (closed and alone) or not handover.is_exclusive(camera):
             self._reporter.release(camera)

@@ -1,29 +1,33 @@
 """Hold a Lease: renew it, know by our own monotonic clock until when that counts, let go of it.
 
 `until` counts from before the renewal was sent, and ends before the Lease does, so it is over for
-us earlier than for anybody who watches. Two ways to get one: a worker takes the Lease of its own
-name at once, for its predecessor is dead; a candidate waits until its holder has run out.
+us earlier than for anybody who watches. Two ways to get one: a candidate waits until its holder has
+run out; a worker takes the Lease of its own name at once. Its predecessor is dead, as a rule. Where
+that is not known, the new term says from when on nobody acts by the Lease but its holder.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Never
 
 import msgspec
 import structlog
 
-from ingest_core import lenient
+from ingest_core import lenient, names
 from ingest_core.errors import ApiConflict, ApiNotFound, ApiRefused, ApiUnavailable, LeaseLost
 from ingest_core.kube.client import Api
-from ingest_core.kube.leases import Lease, LeaseSpec, Seen, seen
+from ingest_core.kube.leases import Lease, LeaseSpec, Seen, outlives, seen
 from ingest_core.kube.resources import LEASES
 
 FENCE: Final = 0.8  # of a Lease's duration, after which a holder that could not renew stands back
 _TRY: Final = 0.4  # of it, for which one try may take: a dead connection must not cost the Lease
 _RETRY_SECONDS: Final = 0.5
+_OURS: Final = f"{names.API_GROUP}/"  # annotations that only a holder writes
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -37,11 +41,32 @@ class Term:
     Attributes:
         since: Monotonic seconds at which it began.
         until: Monotonic seconds at which it ends, unless the Lease is renewed before.
+        alone: Monotonic seconds from which on no earlier holder can act by the Lease.
     """
 
-    def __init__(self, since: float, until: float) -> None:
+    def __init__(self, since: float, until: float, alone: float = -math.inf) -> None:
         self.since: Final = since
         self.until = until
+        self.alone: Final = alone
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A Lease as the server has it, and all that others wrote on it, to be written back."""
+
+    lease: Lease
+    metadata: Mapping[str, Any]
+
+    @staticmethod
+    def of(answer: bytes) -> "_Found":
+        lease = lenient.decode(answer, Lease)
+        metadata = msgspec.json.decode(answer, type=_Whole).metadata
+        metadata.pop("managedFields", None)  # the server's own
+        return _Found(lease, metadata)
 
 
 class LeaseHolder:
@@ -51,6 +76,8 @@ class LeaseHolder:
         api: The server, and the namespace.
         name: Of the Lease.
         identity: Of this start of this process: unique for ever.
+        pod: How the identities of its own pod's processes begin, which live one after the other;
+            None: it is in none.
         duration: Seconds, whole, for which a renewal counts.
         renew: Seconds between renewals.
         manager: Field manager.
@@ -70,6 +97,7 @@ class LeaseHolder:
         renew: float,
         manager: str,
         patient: bool,
+        pod: str | None = None,
         labels: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
@@ -77,6 +105,7 @@ class LeaseHolder:
         self._api = api
         self._name = name
         self._identity = identity
+        self._pod = pod
         self._duration = duration
         self._renew = renew
         self._manager = manager
@@ -84,14 +113,15 @@ class LeaseHolder:
         self._labels = dict(labels or {})
         self._now = now
         self._draw = draw
-        self._lease: Lease | None = None
+        self._found: _Found | None = None
         self._seen: Seen | None = None
         self._annotations: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._owed = 0.0  # seconds to settle for, from when the Lease that is being taken is ours
+        self._alone = -math.inf  # monotonic: see Term
         self.held = asyncio.Event()
-        self.heard = float("-inf")  # monotonic: when the server last answered
-        self.renewed = float("-inf")  # monotonic: when the last renewal that counts was sent
-        self.term = Term(float("-inf"), float("-inf"))
+        self.renewed = -math.inf  # monotonic: when the last renewal that counts was sent
+        self.term = Term(-math.inf, -math.inf)
 
     @property
     def until(self) -> float:
@@ -123,13 +153,12 @@ class LeaseHolder:
                     held = await self._step()
                 if held:
                     self._hold(sent)
-                self.heard = self._now()
                 failing = False
             except ApiConflict:  # somebody else wrote it: look, and decide again
-                self._lease = None
+                self._found = None
                 delay = _RETRY_SECONDS * self._draw()
             except (ApiUnavailable, ApiRefused, TimeoutError, msgspec.DecodeError) as error:
-                self._lease = None
+                self._found = None
                 if not failing:
                     why = str(error) or "timed out"
                     log.warning("lease_not_renewed", lease=self._name, error=why)
@@ -144,22 +173,31 @@ class LeaseHolder:
 
     def _hold(self, sent: float) -> None:
         now, until = self._now(), sent + FENCE * self._duration
+        if self._owed:
+            self._alone, self._owed = max(self._alone, now + self._owed), 0.0
         if now < self.term.until:
             self.term.until = until
         else:
-            self.term = Term(now, until)
+            self.term = Term(now, until, self._alone)
         self.renewed = sent
         self.held.set()
 
     async def release(self) -> None:
-        """Let go, so that nobody waits for it to run out; best effort."""
-        self.term.until = float("-inf")
-        lease, self._lease = self._lease, None
-        if lease is None or lease.spec.holder_identity != self._identity:
+        """Let go, so that nobody waits for it to run out; best effort.
+
+        Not while an earlier holder may act by it still: then all others have to wait, too.
+        """
+        self.term.until = -math.inf
+        found, self._found = self._found, None
+        if found is None or found.lease.spec.holder_identity != self._identity:
             return
-        spec = msgspec.structs.replace(lease.spec, holder_identity=None, lease_duration_seconds=1)
+        if self._now() < self._alone:
+            return
+        spec = msgspec.structs.replace(
+            found.lease.spec, holder_identity=None, lease_duration_seconds=1
+        )
         try:
-            await self._put(lease, spec)
+            await self._put(found, spec)
         except (ApiUnavailable, ApiRefused) as error:
             log.info("lease_not_released", lease=self._name, error=str(error))
 
@@ -170,24 +208,43 @@ class LeaseHolder:
             LeaseLost: It was ours, and another process took it.
             ApiConflict: It changed under us.
         """
-        lease = self._lease
-        if lease is None:
+        found = self._found
+        if found is None:
             try:
-                lease = lenient.decode(await self._api.get(LEASES, self._name), Lease)
+                found = _Found.of(await self._api.get(LEASES, self._name))
             except ApiNotFound:
                 await self._create()
                 return True
-        holder = lease.spec.holder_identity
-        if holder != self._identity:
-            if self.held.is_set():
-                self.term.until = float("-inf")
-                raise LeaseLost(f"the Lease {self._name} was taken by {holder or 'nobody'}")
-            if self._patient:
-                self._seen = seen(self._seen, lease, self._now(), self._duration)
-                if self._seen.alive(self._now()):
-                    return False
-        await self._put(lease, self._renewed(lease.spec))
+        holder = found.lease.spec.holder_identity
+        if holder == self._identity:
+            await self._put(found, self._renewed(found.lease.spec))
+            return True
+        if self.held.is_set():
+            self._lost(holder)
+        if self._patient:
+            self._seen = seen(self._seen, found.lease, self._now(), self._duration)
+            if self._seen.alive(self._now()):
+                return False
+        else:
+            self._owed = outlives(found.lease, self._pod, self._duration)
+        await self._put(found, self._renewed(found.lease.spec))
+        if self._owed:
+            log.warning(
+                "lease_taken_from_one_that_may_live",
+                lease=self._name,
+                holder=holder,
+                identity=self._identity,
+                exclusive_after_seconds=self._owed,
+            )
         return True
+
+    def _lost(self, holder: str | None) -> Never:
+        """See LeaseLost. What lives by the term is over first of all."""
+        self.term.until = -math.inf
+        log.warning("lease_lost", lease=self._name, holder=holder, identity=self._identity)
+        raise LeaseLost(
+            f"the Lease {self._name} was taken by {holder or 'nobody'}, so this process ends"
+        )
 
     def _renewed(self, before: LeaseSpec) -> LeaseSpec:
         stamp = _micro_time()
@@ -207,19 +264,20 @@ class LeaseHolder:
             "metadata": {
                 "name": self._name,
                 "labels": self._labels,
-                "annotations": self._annotations,
+                "annotations": self._said(),
             },
             "spec": self._renewed(LeaseSpec(lease_transitions=-1)),
         }
         answer = await self._api.create(LEASES, body, manager=self._manager)
-        self._lease = lenient.decode(answer, Lease)
+        self._found = _Found.of(answer)
 
-    async def _put(self, lease: Lease, spec: LeaseSpec) -> None:
-        metadata: dict[str, Any] = {
-            "name": self._name,
-            "resourceVersion": lease.metadata.resource_version,
-            "labels": {**(lease.metadata.labels or {}), **self._labels},
-            "annotations": self._annotations,
+    async def _put(self, found: _Found, spec: LeaseSpec) -> None:
+        others = found.metadata.get("annotations") or {}
+        kept = {key: text for key, text in others.items() if not key.startswith(_OURS)}
+        metadata = {
+            **found.metadata,
+            "labels": {**(found.metadata.get("labels") or {}), **self._labels},
+            "annotations": {**kept, **self._said()},
         }
         body = {
             "apiVersion": "coordination.k8s.io/v1",
@@ -228,7 +286,13 @@ class LeaseHolder:
             "spec": spec,
         }
         answer = await self._api.update(LEASES, self._name, body, manager=self._manager)
-        self._lease = lenient.decode(answer, Lease)
+        self._found = _Found.of(answer)
+
+    def _said(self) -> dict[str, str]:
+        """Our annotations. Whoever takes the Lease from us must settle for what is left of ours."""
+        left = max(self._owed, self._alone - self._now())
+        settling = {names.ANNOTATION_SETTLING: f"{math.ceil(left)}"} if left > 0 else {}
+        return {**self._annotations, **settling}
 
 
 def _micro_time() -> str:

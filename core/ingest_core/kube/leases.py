@@ -5,11 +5,15 @@ wrote as its time is for people. So no two clocks need to agree (as in client-go
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import Struct
 
 from ingest_core import names
+from ingest_core.errors import InvalidManifest, Problem
 from ingest_core.model import Metadata
+
+LONGEST_SECONDS: Final = 300  # no Lease of ours counts for longer
 
 
 class LeaseSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -36,6 +40,12 @@ class Lease(Struct, frozen=True, kw_only=True, rename="camel"):
         annotations = self.metadata.annotations or {}
         return annotations.get(names.ANNOTATION_DRAINING) == "true"
 
+    @property
+    def settling(self) -> float:
+        """Seconds for which, when it was renewed, one that held it before could act by it still."""
+        text = str((self.metadata.annotations or {}).get(names.ANNOTATION_SETTLING, ""))
+        return float(text) if text.isdecimal() else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -61,3 +71,35 @@ def seen(before: Seen | None, lease: Lease, now: float, default_seconds: float) 
     ):
         return Seen(before.holder, before.renewed, duration, before.at)
     return Seen(spec.holder_identity, spec.renew_time, duration, now)
+
+
+def outlives(lease: Lease, pod: str | None, default_seconds: float) -> float:
+    """Seconds for which somebody may act by a Lease that is taken away now; 0: nobody can.
+
+    Who let go of it cannot, nor can an earlier container of the taker's own pod: a kubelet starts
+    the next one when the last one has ended. Anybody else may not have heard yet, and counts on
+    for as long as the Lease does. So may one that the last holder itself was waiting for.
+
+    Args:
+        lease: As it is found.
+        pod: How identities of the taker's own pod begin; None: it is in none.
+        default_seconds: Of a Lease that does not say for how long it counts.
+    """
+    holder, said = lease.spec.holder_identity, lease.spec.lease_duration_seconds
+    dead = not holder or (pod is not None and holder.startswith(pod))
+    duration = 0.0 if dead else float(said or default_seconds)
+    return min(max(duration, lease.settling), LONGEST_SECONDS)
+
+
+def demand_room(duration: int, renew: int) -> None:
+    """Check the settings of a Lease, by the rule that crds/camerapool.yaml has for a pool's.
+
+    Raises:
+        InvalidManifest: One lost renewal would cost the Lease.
+    """
+    if renew * 2 >= duration:
+        rule = (
+            f"must be less than half of --lease-duration-seconds, which is {duration}, "
+            "so that one lost renewal costs nothing"
+        )
+        raise InvalidManifest(Problem("lease_renew_seconds", str(renew), rule))

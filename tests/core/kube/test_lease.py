@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from ingest_core import names
 from ingest_core.errors import ApiUnavailable, LeaseLost
 from ingest_core.kube.client import Call
 from ingest_core.kube.lease import FENCE, LeaseHolder
@@ -24,7 +25,12 @@ LONGEST = 1.1 * RENEW  # between two looks
 
 
 def holder(
-    server: MemoryServer, identity: str = "me", *, patient: bool = True, offset: float = 0.0
+    server: MemoryServer,
+    identity: str = "me",
+    *,
+    patient: bool = True,
+    pod: str | None = None,
+    offset: float = 0.0,
 ) -> tuple[LeaseHolder, MemoryApi]:
     """One, and its line to the server; its clock is another one than the loop's by an offset."""
     api = MemoryApi(server)
@@ -37,6 +43,7 @@ def holder(
         renew=RENEW,
         manager="test",
         patient=patient,
+        pod=pod,
         labels={"app": "camera-ingest"},
         now=lambda: loop_time() + offset,
         draw=lambda: 0.5,
@@ -110,7 +117,7 @@ async def _makes(*, patient: bool) -> None:
 
 
 @in_virtual_time
-async def test_a_worker_takes_that_of_its_name_at_once_for_its_predecessor_is_dead() -> None:
+async def test_a_worker_takes_that_of_its_name_at_once() -> None:
     server = MemoryServer()
     put_lease(server, NAME, "just now", holder="predecessor", draining=True)
     one, _ = holder(server, patient=False)
@@ -119,7 +126,7 @@ async def test_a_worker_takes_that_of_its_name_at_once_for_its_predecessor_is_de
     found = lease(server)
     assert found["spec"]["holderIdentity"] == "me"
     assert found["spec"]["leaseTransitions"] == 1
-    assert found["metadata"]["annotations"] == {}  # that one drained; this one does not
+    assert names.ANNOTATION_DRAINING not in found["metadata"]["annotations"]  # that one drained
     assert found["metadata"]["labels"]["app"] == "camera-ingest"
     assert len(found["metadata"]["labels"]) == 3  # and what others wrote
 
@@ -168,6 +175,159 @@ async def _takes_over(nobody: str | None) -> None:
         await asyncio.sleep(1)
         put_lease(server, NAME, 1, holder=nobody)
         assert await taken(one) <= LONGEST
+
+
+# Taking it from one that may live
+
+
+OTHERS = "worker_pod-1_11"  # the identity of a process in another pod
+
+
+def worker(
+    server: MemoryServer, pod: str | None = "worker_pod-2_", number: int = 22
+) -> tuple[LeaseHolder, MemoryApi]:
+    """One that takes the Lease at once."""
+    return holder(server, f"{pod or 'worker_'}{number}", patient=False, pod=pod)
+
+
+def settling(server: MemoryServer) -> str | None:
+    """What the Lease says of it."""
+    said: str | None = lease(server)["metadata"]["annotations"].get(names.ANNOTATION_SETTLING)
+    return said
+
+
+@in_virtual_time
+async def test_the_first_of_a_name_is_alone_at_once() -> None:
+    one, _ = worker(MemoryServer())
+    async with running(one):
+        await taken(one)
+        assert one.term.alone <= one.term.since
+
+
+@pytest.mark.parametrize("duration", [3, 20])
+def test_a_holder_that_may_live_is_waited_for_as_long_as_its_lease_counts(duration: int) -> None:
+    _outlived(duration)
+
+
+@in_virtual_time
+async def _outlived(duration: int) -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder=OTHERS, duration=duration)
+    one, api = worker(server)
+
+    async def slow(_call: Call) -> None:
+        await asyncio.sleep(1)
+
+    api.after = slow
+    with capture_logs() as logs:
+        async with running(one):
+            assert await taken(one) == 2
+            assert one.term.since == now()
+            assert one.term.alone == now() + duration, "it may have renewed until we took it"
+    assert logs == [
+        {
+            "event": "lease_taken_from_one_that_may_live",
+            "log_level": "warning",
+            "lease": NAME,
+            "holder": OTHERS,
+            "identity": "worker_pod-2_22",
+            "exclusive_after_seconds": float(duration),
+        }
+    ]
+
+
+@in_virtual_time
+async def test_what_was_owed_for_an_answer_that_was_lost_is_owed_still() -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder=OTHERS)
+    one, api = worker(server)
+    api.after = away
+
+    async def heals(call: Call) -> None:
+        if call.verb == "update":
+            api.after = at_once
+            raise ApiUnavailable("the answer is lost")
+
+    api.after = heals
+    with capture_logs():
+        async with running(one):
+            await taken(one)
+    assert len(api.calls("update")) == 2
+    assert one.term.alone == one.term.since + DURATION
+
+
+@in_virtual_time
+async def test_a_term_that_begins_meanwhile_waits_for_no_longer() -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder=OTHERS, duration=60)
+    one, api = worker(server)
+    with capture_logs():
+        async with running(one):
+            await taken(one)
+            first = one.term
+            api.before = away
+            await asyncio.sleep(DURATION)
+            api.before = at_once
+            await asyncio.sleep(1)
+            assert one.term is not first
+            assert one.term.alone == first.alone
+
+
+@in_virtual_time
+async def test_who_takes_it_while_it_settles_knows_for_how_long() -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder=OTHERS, duration=60)
+    first, _ = worker(server)
+    with capture_logs() as logs:
+        async with running(first):
+            await taken(first)
+            assert settling(server) == "60"
+            await asyncio.sleep(30)
+        again, _ = worker(server, number=23)  # a container of the same pod
+        async with running(again):
+            await taken(again)
+            assert first.term.alone <= again.term.alone <= first.term.alone + LONGEST + 1
+            await asyncio.sleep(60 - 30 + 2 * LONGEST)
+            assert settling(server) is None, "it has settled"
+        last, _ = worker(server, number=24)
+        async with running(last):
+            await taken(last)
+            assert last.term.alone <= last.term.since
+    warned = [one["identity"] for one in logs if one["event"].startswith("lease_taken")]
+    assert warned == ["worker_pod-2_22", "worker_pod-2_23"]
+
+
+@in_virtual_time
+async def test_while_it_settles_it_is_not_let_go_of_and_afterwards_it_is() -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder=OTHERS)
+    with capture_logs():
+        early, late = worker(server)[0], worker(server, number=23)[0]
+        async with running(early):
+            await taken(early)
+            await asyncio.sleep(DURATION - 1)
+        await early.release()
+        assert not early.holds
+        assert lease(server)["spec"]["holderIdentity"] == "worker_pod-2_22"
+        async with running(late):
+            await taken(late)
+            await asyncio.sleep(DURATION)
+        await late.release()
+        assert "holderIdentity" not in lease(server)["spec"]
+
+
+@in_virtual_time
+async def test_annotations_of_others_stay() -> None:
+    server = MemoryServer()
+    put_lease(server, NAME, 1, holder="other", draining=True)
+    theirs = {**lease(server)["metadata"]["annotations"], "example.com/by": "a-person"}
+    server.put(LEASES, NAME, metadata={"annotations": theirs})
+    one, _ = holder(server, patient=False)
+    with capture_logs():
+        async with running(one):
+            await taken(one)
+            await asyncio.sleep(60)
+    assert lease(server)["metadata"]["annotations"] == {"example.com/by": "a-person"}
 
 
 # Keeping it
@@ -231,11 +391,9 @@ async def test_without_a_server_it_ends_by_itself_before_the_lease_does() -> Non
             seen.append(one.holds)
         assert seen == [True, False, False, False]
         assert one.until < began + DURATION
-        heard = one.heard
         api.before = at_once
         await asyncio.sleep(1)
         assert one.holds
-        assert one.heard > heard
         assert one.term is not term  # what lived by the first one has ended
         assert term.until < one.term.since <= now()
 
@@ -344,9 +502,12 @@ async def _loses(other: str | None) -> None:
     async with running(one) as (task,):
         await taken(one)
         put_lease(server, NAME, 1, holder=other)
-        with pytest.raises(LeaseLost, match=f"taken by {other or 'nobody'}"):
+        with capture_logs() as logs, pytest.raises(LeaseLost, match=f"by {other or 'nobody'}, so"):
             await task
         assert not one.holds
+    assert [(log["event"], log["holder"], log["identity"]) for log in logs] == [
+        ("lease_lost", other, "me")
+    ]
 
 
 @in_virtual_time

@@ -4,17 +4,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest_core.errors import LeaseLost
+from ingest_core.errors import ApiRefused, LeaseLost
+from ingest_core.kube.access import load
 from ingest_core.kube.client import Api
 from ingest_core.kube.lease import FENCE, LeaseHolder
 from ingest_core.kube.resources import LEASES
-from tests.cluster.api_server import ApiServer
+from tests.cluster.api_server import ApiServer, write_kubeconfig
 from tests.cluster.client import Client
 from tests.cluster.plugin import Kubectl
+from tests.cluster.proxy import Proxy
+from tests.fakes.real_api import Account
 
 NAME = "operator"
 DURATION = 2
@@ -31,7 +35,7 @@ class Holder(LeaseHolder):
         self.told.set()
 
 
-def holder(api: Api, identity: str, *, patient: bool = True) -> Holder:
+def holder(api: Api, identity: str, *, patient: bool = True, pod: str | None = None) -> Holder:
     made = Holder(
         api,
         NAME,
@@ -40,6 +44,7 @@ def holder(api: Api, identity: str, *, patient: bool = True) -> Holder:
         renew=RENEW,
         manager="test",
         patient=patient,
+        pod=pod,
         labels={"app": "camera-ingest"},
     )
     made.told = asyncio.Event()
@@ -124,6 +129,89 @@ async def test_one_that_is_deleted_is_made_anew_and_one_that_is_taken_is_lost(
             with pytest.raises(LeaseLost, match="taken by two"):
                 await asyncio.wait_for(task, 30)
         assert not one.holds
+
+
+async def test_of_two_pods_of_one_name_the_later_one_waits_until_the_first_one_cannot_act(
+    near: Api, far: Api, wire: Proxy, admin: Client
+) -> None:
+    """The first one's line is cut, so nobody tells it: it counts on until its fence."""
+    first = holder(far, "a_1_1", patient=False, pod="a_1_")
+    second = holder(near, "a_2_1", patient=False, pod="a_2_")
+    async with running(first):
+        await renewed(first)
+        await wire.black_hole()
+        async with running(second):
+            await asyncio.wait_for(second.held.wait(), 30)
+            holding = [first.holds]
+            assert first.until < second.term.alone <= second.term.since + DURATION
+            said = lease(admin, near)["metadata"]["annotations"]
+            assert said["camera-ingest.io/settling"] == f"{DURATION}"
+            await asyncio.sleep(DURATION)
+            await renewed(second)
+            assert [*holding, first.holds] == [True, False], "for a while it seems so to both"
+            assert "annotations" not in lease(admin, near)["metadata"]
+        again = holder(near, "a_2_2", patient=False, pod="a_2_")
+        async with running(again):
+            await asyncio.wait_for(again.held.wait(), 30)
+            assert again.term.alone <= again.term.since, "the kubelet has seen its end"
+        await wire.heal()
+
+
+async def test_what_others_wrote_on_it_stays(near: Api, admin: Client) -> None:
+    path = LEASES.path(near.namespace, NAME)
+    one = holder(near, "one")
+    async with running(one):
+        await renewed(one)
+        owner = {"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "u"}
+        theirs = {
+            "annotations": {"example.com/by": "a-person"},
+            "finalizers": ["example.com/keep"],
+            "ownerReferences": [owner],
+        }
+        admin.merge(path, {"metadata": theirs})
+        one.annotate("camera-ingest.io/draining", "true")
+        await renewed(one)
+        await renewed(one)
+    two = holder(near, "two", patient=False)
+    async with running(two):
+        await renewed(two)
+        await asyncio.sleep(DURATION)
+        await renewed(two)
+        found = lease(admin, near)["metadata"]
+    assert {key: found[key] for key in theirs} == theirs
+    await two.release()
+    found = lease(admin, near)["metadata"]
+    assert {key: found[key] for key in theirs} == theirs
+    admin.merge(path, {"metadata": {"finalizers": None}})
+
+
+async def test_a_pod_that_was_deleted_by_force_cannot_take_its_lease_back(
+    near: Api, account: Account, admin: Client, tmp_path: Path
+) -> None:
+    """So two pods of one name do not take it from each other for ever."""
+    namespace, identity = near.namespace, account.identity
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    body = {
+        "metadata": {"name": "a-0"},
+        "spec": {
+            "serviceAccountName": identity.name,
+            "containers": [{"name": "worker", "image": "none"}],
+        },
+    }
+    admin.post(pods, body)
+    bound = {"apiVersion": "v1", "kind": "Pod", "name": "a-0"}
+    asked = {"spec": {"expirationSeconds": 3600, "boundObjectRef": bound}}
+    where = f"/api/v1/namespaces/{namespace}/serviceaccounts/{identity.name}/token"
+    token = admin.post(where, asked)["status"]["token"]
+    kubeconfig = tmp_path / "of-a-pod"
+    server = account.server
+    write_kubeconfig(kubeconfig, server.url, server.ca_file, {"token": token}, namespace)
+    admin.delete(f"{pods}/a-0", {"gracePeriodSeconds": 0})
+    admin.post(pods, body)
+    async with Api(await load(str(kubeconfig), {})) as api:
+        with pytest.raises(ApiRefused) as refused:
+            await api.get(LEASES, NAME)
+    assert refused.value.status == 401
 
 
 async def test_while_the_server_is_frozen_it_ends_at_the_fence_and_then_goes_on(

@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_core import lenient
-from ingest_core.kube.leases import Lease, LeaseSpec, Seen, seen
+from ingest_core import lenient, names
+from ingest_core.errors import InvalidManifest
+from ingest_core.kube.leases import (
+    LONGEST_SECONDS,
+    Lease,
+    LeaseSpec,
+    Seen,
+    demand_room,
+    outlives,
+    seen,
+)
 from ingest_core.model import Metadata
 
 DURATION = 10
@@ -98,3 +107,68 @@ def test_one_of_anybody_is_read() -> None:
         {"name": "x", "managedFields": []}, "spec": {"strategy": "OldestEmulationVersion"}}"""
     assert lenient.decode(raw, Lease).spec == LeaseSpec()
     assert not msgspec.json.decode(raw, type=Lease).draining
+
+
+POD = "worker-0_uid-1_"
+
+
+@pytest.mark.parametrize(
+    ("holder", "pod", "seconds"),
+    [
+        (None, POD, 0),
+        ("", POD, 0),
+        (None, None, 0),
+        ("worker-0_uid-1_10", POD, 0),  # a kubelet has seen it end
+        ("worker-0_uid-2_10", POD, 10),
+        ("worker-0_uid-1", POD, 10),
+        ("worker-0_10", POD, 10),
+        ("worker-0_10", None, 10),
+        ("worker-0_uid-1_10", None, 10),
+        ("somebody", POD, 10),
+    ],
+)
+def test_who_let_go_or_was_of_the_same_pod_is_dead_and_anybody_else_may_live(
+    holder: str | None, pod: str | None, seconds: float
+) -> None:
+    assert outlives(lease(holder), pod, 15) == seconds
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [(None, 15), (0, 15), (3, 3), (300, 300), (10**9, LONGEST_SECONDS)],
+)
+def test_it_may_act_for_as_long_as_its_own_lease_counts_within_bounds(
+    duration: int | None, seconds: float
+) -> None:
+    assert outlives(lease("other", duration=duration), POD, 15) == seconds
+
+
+@pytest.mark.parametrize(
+    ("holder", "settling", "seconds"),
+    [
+        ("worker-0_uid-1_10", "60", 60),
+        (None, "60", 60),
+        ("other", "60", 60),
+        ("other", "3", 10),
+        (None, "9" * 10_000, LONGEST_SECONDS),
+        (None, "soon", 0),
+        (None, "-1", 0),
+        (None, "", 0),
+    ],
+)
+def test_whom_the_last_holder_waited_for_the_next_one_waits_for(
+    holder: str | None, settling: str, seconds: float
+) -> None:
+    metadata = Metadata(name="worker-0", annotations={names.ANNOTATION_SETTLING: settling})
+    assert outlives(Lease(metadata=metadata, spec=lease(holder).spec), POD, 15) == seconds
+
+
+@given(duration=st.integers(3, 300))
+def test_renewals_must_leave_room_for_one_that_is_lost(duration: int) -> None:
+    most = (duration - 1) // 2
+    demand_room(duration, most)
+    with pytest.raises(InvalidManifest) as refused:
+        demand_room(duration, most + 1)
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.value) == ("lease_renew_seconds", str(most + 1))
+    assert f"--lease-duration-seconds, which is {duration}," in problem.rule
