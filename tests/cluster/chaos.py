@@ -35,8 +35,9 @@ from tests.cluster.proxy import Proxy, proxy
 from tests.cluster.recorder import Recorder, record
 from tests.cluster.world import World, captured, world
 
+REPLICAS: Final = 3
 POOL: Final = {
-    "replicas": 3,
+    "replicas": REPLICAS,
     "lease": {"durationSeconds": 6, "renewSeconds": 1},
     "worker": {"weightCapacity": 500, "maxCameras": 12, "terminationGracePeriodSeconds": 40},
     "rebalance": {"maxMovesPerMinute": 6, "skewPercent": 30},
@@ -71,9 +72,17 @@ class Outcome:
 class Chaos:
     """One run: acts of chance on a world, one after another, some of them long."""
 
-    def __init__(self, cluster: World, wire: Proxy, recorder: Recorder, seed: int) -> None:
+    def __init__(
+        self,
+        cluster: World,
+        wire: Proxy,
+        own: Mapping[str, Proxy],
+        recorder: Recorder,
+        seed: int,
+    ) -> None:
         self._cluster = cluster
         self._wire = wire
+        self._own = dict(own)  # of single workers: none, once it was stranded
         self._recorder = recorder
         self._random = random.Random(seed)
         self._made = 0
@@ -93,6 +102,8 @@ class Chaos:
             (self._compact, 1),
             (self._cut, 3),
             (self._slow, 2),
+            (self._part_worker, 3),
+            (self._strand_worker, 1),
             (self._add_camera, 5),
             (self._delete_camera, 3),
             (self._edit_camera, 4),
@@ -226,6 +237,31 @@ class Chaos:
         await asyncio.sleep(self._random.uniform(1, 4))
         await self._wire.heal()
 
+    async def _part_worker(self) -> None:
+        """It runs and serves, and the API server is out of its reach."""
+        if not self._own:
+            return
+        name = self._random.choice(sorted(self._own))
+        self._cluster.kubelet.cut_off(name)
+        await self._own[name].black_hole()
+        await asyncio.sleep(self._random.uniform(2, 14))
+        await self._own[name].heal()
+
+    async def _strand_worker(self) -> None:
+        """Its node is cut off and its pod deleted by force: another process gets its name."""
+        names = sorted(self._own.keys() & set(self._cluster.kubelet.alive()))
+        if not names:
+            return
+        name = self._random.choice(names)
+        wire = self._own.pop(name)
+        await wire.black_hole()
+        await asyncio.to_thread(self._cluster.kubelet.strand, name)
+        await asyncio.sleep(self._random.uniform(2, 14))
+        if self._random.random() < 0.5:  # its network is back before its kubelet ends it
+            await wire.heal()
+            await asyncio.sleep(self._random.uniform(0, 3))
+        await asyncio.to_thread(self._cluster.kubelet.sink)
+
     # The end
 
     async def _heal(self) -> None:
@@ -233,7 +269,7 @@ class Chaos:
         for operator in self._cluster.operators:
             if not operator.alive:
                 operator.start()
-        await self._cluster.apply("CameraPool", "default", {**POOL, "replicas": 3})
+        await self._cluster.apply("CameraPool", "default", POOL)
         weight = 0
         for name, camera in (await self._cluster.cameras()).items():
             weight += camera["spec"]["weight"]
@@ -253,8 +289,10 @@ class Chaos:
         )
 
     def _whole(self) -> bool:
-        pods = self._cluster.kubelet.pods.values()
-        return len(pods) == POOL["replicas"] and all(pod.ready for pod in pods)
+        """The pods of the default pool are there and ready, and no others."""
+        pods = dict(self._cluster.kubelet.pods)
+        wanted = {f"default-{ordinal}" for ordinal in range(REPLICAS)}
+        return pods.keys() == wanted and all(pod.ready for pod in pods.values())
 
     async def _judge(self) -> None:
         history = await self._recorder.history()
@@ -342,11 +380,20 @@ async def chaos(server: ApiServer, namespace: str, seed: int) -> AsyncIterator[C
     async with (
         record(server.etcd, namespace) as recorder,
         proxy(server.url) as wire,
+        proxy(server.url) as first,
+        proxy(server.url) as second,
         world(
-            server, namespace, operators=2, options=options, url=wire.url, judged=False
+            server,
+            namespace,
+            operators=2,
+            options=options,
+            url=wire.url,
+            urls={"default-0": first.url, "default-1": second.url},
+            judged=False,
         ) as cluster,
     ):
-        yield Chaos(cluster, wire, recorder, seed)
+        own = {"default-0": first, "default-1": second}
+        yield Chaos(cluster, wire, own, recorder, seed)
 
 
 async def _run(server: ApiServer, seconds: float, seed: int) -> Outcome:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import urllib3
@@ -68,15 +69,22 @@ class Kubelet(threading.Thread):
         namespace: Whose StatefulSets are played.
         household: Of the pods' processes.
         url: Where the pods reach the API server, if not directly.
+        urls: The same of single pods, which so can be cut off from it by themselves.
     """
 
     def __init__(
-        self, server: ApiServer, namespace: str, household: Household, url: str = ""
+        self,
+        server: ApiServer,
+        namespace: str,
+        household: Household,
+        url: str = "",
+        urls: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(name="kubelet", daemon=True)
         self._server = server
         self._admin = Client(server.url, server.ca_file, ADMIN_TOKEN)
         self._url = url
+        self._urls = dict(urls)
         self._namespace = namespace
         self._household = household
         self._http = urllib3.PoolManager(retries=False, timeout=0.5)
@@ -85,7 +93,8 @@ class Kubelet(threading.Thread):
         self._numbers = iter(range(2, 250))
         self._net = 1 + int(hashlib.sha256(namespace.encode()).hexdigest(), 16) % 250
         self.pods: dict[str, PlayedPod] = {}
-        self.disturbed: set[str] = set()  # pods that were killed, frozen or told to end, ever
+        self._stranded: list[Program] = []
+        self.disturbed: set[str] = set()  # pods that were killed, frozen, cut off or told to end
         self.failures: list[str] = []
 
     def run(self) -> None:
@@ -106,6 +115,7 @@ class Kubelet(threading.Thread):
         self.join()
         for pod in self.pods.values():
             pod.program.kill()
+        self.sink()
         self._admin.close()
 
     # What tests do to pods
@@ -131,6 +141,28 @@ class Kubelet(threading.Thread):
         with self._lock:
             self.pods[name].frozen = False
             self.pods[name].program.resume()
+
+    def cut_off(self, name: str) -> None:
+        """Its way to the API server is blocked: whatever follows from that is no fault."""
+        with self._lock:
+            self.disturbed.add(name)
+
+    def strand(self, name: str) -> None:
+        """Delete a pod by force whose node is cut off: its process runs on beside the next one."""
+        with self._lock:
+            pod = self.pods.pop(name)
+            self.disturbed.add(name)
+            self._stranded.append(pod.program)
+            self._urls.pop(name, None)  # the next one is on another node
+            with contextlib.suppress(Refused):
+                self._admin.delete(self._path(name), {"gracePeriodSeconds": 0})
+
+    def sink(self) -> None:
+        """End the processes that were stranded, as their kubelet does when it is back."""
+        with self._lock:
+            for program in self._stranded:
+                program.kill()
+            self._stranded.clear()
 
     def alive(self) -> list[str]:
         """Pods whose process runs, frozen or not."""
@@ -220,7 +252,8 @@ class Kubelet(threading.Thread):
                 self._server, self._namespace, template["spec"]["serviceAccountName"]
             )
             kubeconfig = account.kubeconfig(
-                self._household.directory / f"{program.name}.kubeconfig", url=self._url
+                self._household.directory / f"{program.name}.kubeconfig",
+                url=self._urls.get(name, self._url),
             )
             environment = self._environment(template["spec"], made)
             environment["CAMERA_INGEST_KUBECONFIG"] = str(kubeconfig)

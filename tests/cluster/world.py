@@ -7,10 +7,11 @@ service account and exactly the rules that its code declares; cameras from the s
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -175,6 +176,7 @@ async def world(
     gateways: int = 1,
     options: tuple[str, ...] = (),
     url: str = "",
+    urls: Mapping[str, str] = MappingProxyType({}),
     judged: bool = True,
 ) -> AsyncIterator[World]:
     """A world that ends with the block; it has no pool and no camera yet.
@@ -189,10 +191,11 @@ async def world(
         gateways: How many.
         options: Of the operators.
         url: Where every program reaches the API server, if not directly.
+        urls: The same of single workers, by name.
         judged: Not, where the test judges for itself.
     """
     with Household() as household:
-        kubelet = Kubelet(server, namespace, household, url)
+        kubelet = Kubelet(server, namespace, household, url, urls)
         try:
             async with (
                 simulator_process() as simulator,
