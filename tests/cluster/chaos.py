@@ -301,6 +301,8 @@ class Chaos:
         self.outcome.violations += map(str, found)
         await self._judge_sessions()
         await self._judge_leftovers()
+        if not self.outcome.good:
+            print(self._cluster.said(20_000), flush=True)
 
     def _justified(self, _: Move) -> bool:
         """Any: workers are lost, drained and evened out all the time here.

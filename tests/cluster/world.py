@@ -150,11 +150,13 @@ class World:
                 raise AssertionError(f"not within {seconds} s: {what}\n{told}\n{self.said()}")
             await asyncio.sleep(TURN_SECONDS)
 
-    def said(self) -> str:
+    def said(self, characters: int = 1500) -> str:
         """The end of what every program said, for a failure's message."""
         programs = [*self.operators, *self.gateways]
         programs += [pod.program for pod in self.kubelet.pods.values()]
-        return "\n".join(f"--- {program.name}\n{program.said[-1500:]}" for program in programs)
+        return "\n".join(
+            f"--- {program.name}\n{program.said[-characters:]}" for program in programs
+        )
 
 
 _RULES: dict[str, tuple[Rule, ...]] = {
