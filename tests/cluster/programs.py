@@ -88,7 +88,7 @@ class Program:
     def said(self) -> str:
         """The end of what it said."""
         log = self.household.directory / f"{self.name}.log"
-        return log.read_text(errors="replace")[-4000:] if log.exists() else ""
+        return log.read_text(errors="replace")[-20_000:] if log.exists() else ""
 
     def start(self) -> None:
         assert not self.alive, f"{self.name} runs already"
