@@ -13,11 +13,11 @@ from uuid import uuid4
 
 from ingest_core import names
 from ingest_core.errors import ApiRefused, ApiUnavailable
-from ingest_core.kube.cameras import KubeCameras
 from ingest_core.kube.client import Api
 from ingest_core.kube.lease import LeaseHolder
 from ingest_core.kube.resources import CAMERAS
 from ingest_core.model import Camera
+from ingest_worker.assigned import AssignedCameras
 from ingest_worker.handover import Duty, duty, may_report
 
 NOW: Final = "2026-11-22T09:00:00Z"
@@ -37,9 +37,7 @@ class HollowWorker:
         self.captured: dict[str, int] = {}
         self._api = api
         self._task: asyncio.Task[Never] | None = None
-        self._cameras = KubeCameras(
-            api, [f"{names.SELECT_WORKER}={name}", f"{names.SELECT_PREVIOUS}={name}"]
-        )
+        self._cameras = AssignedCameras(api, name)
         self._lease = LeaseHolder(
             api,
             name,

@@ -41,7 +41,11 @@ MERGE: Final = "application/merge-patch+json"
 
 CALL_SECONDS: Final = 15.0
 CONNECT_SECONDS: Final = 5.0
-SILENCE_SECONDS: Final = 90.0  # bookmarks come every minute
+# Of a watch. The API server sends a bookmark about every 60 s (58 to 61 s were seen, more where it
+# lacks CPU), but leaves one out that finds the watch's buffer full; and it sends none before
+# something of that kind was written since it started (230 s without one were seen). So a watch that
+# is silent for so long may be a good one: it is begun anew, and no more is made of it.
+SILENCE_SECONDS: Final = 150.0
 _LINE_BYTES: Final = 4 * 1024 * 1024  # of one event of a watch: twice what etcd takes
 PATIENCE_SECONDS: Final = 10.0  # for which a call waits where the server asks to come back later
 _RETRY_SECONDS: Final = 1.0  # where a server that is overloaded does not say; and the least

@@ -28,6 +28,7 @@ PAGE: Final = "500"
 WATCH_SECONDS: Final = 300.0  # to twice as much, so that not all come back at once
 _FIRST_DELAY: Final = 0.25
 _LAST_DELAY: Final = 10.0
+_LONG_SECONDS: Final = 10.0  # a watch that stood so long was one, whatever it told
 _SHORT_SECONDS: Final = 1.0  # a watch that ended so soon, and told nothing, was none
 _GONE: Final = 410
 
@@ -119,7 +120,6 @@ class Informer(Generic[T]):
         self.objects: Final[Mapping[str, T]] = self._objects
         self._reached = ""
         self.synced = False
-        self.heard = now()  # when the server last said something, by the monotonic clock
 
     @property
     def reached(self) -> int:
@@ -206,7 +206,6 @@ class Informer(Generic[T]):
             ):  # not one we made just now
                 del self._objects[name]
                 changed.add(name)
-        self.heard = self._now()
         if not self.synced:
             self.synced = True
             self._tell(self._objects.keys())
@@ -219,7 +218,7 @@ class Informer(Generic[T]):
 
         Raises:
             ApiExpired: That version is forgotten.
-            ApiRefused, ApiUnavailable: It told nothing before it failed.
+            ApiRefused, ApiUnavailable: It failed at once, and told nothing.
         """
         query = {**self._select, "resourceVersion": at, "allowWatchBookmarks": "true"}
         seconds = WATCH_SECONDS * (1 + self._draw())
@@ -228,10 +227,9 @@ class Informer(Generic[T]):
         try:
             async with self._api.watch(self._resource, query, seconds) as lines:
                 async for line in lines:
-                    self.heard = self._now()
                     self._event(line)
         except ApiUnavailable:
-            if self._reached == at:
+            if self._reached == at and self._now() - began < _LONG_SECONDS:
                 raise
             log.info("watch_resumed", resource=self._resource.plural)
         else:
