@@ -5,27 +5,36 @@ grow superlinearly. Handlers are registered in a registry of their own, not kopf
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
 from itertools import repeat
 from typing import Any, Final
 
 import kopf
 
-from ingest_core.kube.access import REFRESH_SECONDS, Access
+from ingest_core.kube.access import Access
 from ingest_core.kube.informer import version
 from ingest_operator.cluster import Cluster, Kind
+from ingest_operator.session import make_session
 from ingest_operator.sweep import OURS, RESOURCES
 
 _SELECTED: Final = (Kind.LEASE, Kind.POD)
 _RETRY_SECONDS: Final = 0.5
 
 
-def registered(cluster: Cluster, access: Access) -> kopf.OperatorRegistry:
-    """The handlers that keep the copy."""
+def registered(
+    cluster: Cluster, access: Access, reach: Callable[[], Awaitable[None]]
+) -> kopf.OperatorRegistry:
+    """The handlers that keep the copy.
+
+    Args:
+        cluster: The copy.
+        access: Our way to the API server.
+        reach: Returns when everything can be read.
+    """
     registry = kopf.OperatorRegistry()
 
-    async def log_in(**_: Any) -> kopf.ConnectionInfo:
-        return await connection(access)
+    async def log_in(**_: Any) -> kopf.AiohttpSession:
+        return await connection(access, reach)
 
     kopf.on.login(registry=registry)(log_in)
     for kind in Kind:
@@ -51,6 +60,8 @@ def _watch(registry: kopf.OperatorRegistry, cluster: Cluster, kind: Kind) -> Non
 def settings() -> kopf.OperatorSettings:
     """Kopf as a pair of eyes: it writes nothing, posts nothing, scans nothing."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It tells of each try that failed, twice a second; the watchdog says it once, and what to do.
+    logging.getLogger("kopf._cogs.clients").setLevel(logging.CRITICAL + 1)
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
@@ -62,20 +73,10 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-async def connection(access: Access) -> kopf.ConnectionInfo:
-    """Our way to the API server in kopf's words, asked for anew: tokens and certificates change."""
-    authorization = await access.authorization()
-    scheme, _, token = (authorization or "").partition(" ")
-    chosen = access.configuration
-    return kopf.ConnectionInfo(
-        server=chosen.host,
-        ca_path=chosen.ssl_ca_cert,
-        insecure=not chosen.verify_ssl,
-        scheme=scheme.capitalize() or None,
-        token=token or None,
-        certificate_path=chosen.cert_file,
-        private_key_path=chosen.key_file,
+async def connection(access: Access, reach: Callable[[], Awaitable[None]]) -> kopf.AiohttpSession:
+    """Our way to the API server in kopf's words."""
+    return kopf.AiohttpSession(
+        server=access.configuration.host,
         default_namespace=access.namespace,
-        trust_env=True,
-        expiration=datetime.now(UTC) + timedelta(seconds=REFRESH_SECONDS),
+        aiohttp_session=make_session(access, reach),
     )

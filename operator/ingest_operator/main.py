@@ -25,7 +25,7 @@ from ingest_operator.probes import Probes, make_app
 from ingest_operator.reconcile import Reconciler
 from ingest_operator.settings import OperatorSettings
 from ingest_operator.sight import SightedClock
-from ingest_operator.sweep import Sweeper
+from ingest_operator.sweep import Sweeper, WatchDead
 from ingest_operator.watchdog import Watchdog
 from ingest_operator.writer import Writer
 
@@ -114,17 +114,17 @@ class Program:
         """See `run` of the module."""
         probes = Probes(self._watchdog)
         app = make_app(probes, self._exposition)
-        try:
-            async with serve(app, parse_listen(self._settings.listen)) as addresses:
-                log.info(
-                    "operator_started",
-                    namespace=self._api.namespace,
-                    listen=[str(address) for address in addresses],
-                )
+        async with serve(app, parse_listen(self._settings.listen)) as addresses:
+            log.info(
+                "operator_started",
+                namespace=self._api.namespace,
+                listen=[str(address) for address in addresses],
+            )
+            try:
                 await self._run()
-        finally:
-            await self._lease.release()
-            log.info("operator_stopped")
+            finally:
+                await self._lease.release()
+                log.info("operator_stopped")
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -135,11 +135,14 @@ class Program:
                 tasks.create_task(self._stand(), name="lease"),
                 tasks.create_task(self._reconciler.run(), name="reconciler"),
             ]
-            ready = asyncio.Event()
+            stop, ready = stop_of_signals(), asyncio.Event()
             eyes = tasks.create_task(self._watch(ready), name="kopf")
-            await _first(eyes, ready)
-            stop = stop_of_signals()  # in the place of kopf's, which ends in five seconds
-            await _first(eyes, stop)
+            await _first(eyes, ready, stop)
+            if ready.is_set():
+                stop = stop_of_signals()  # in the place of kopf's, which ends in five seconds
+                await _first(eyes, stop)
+                if eyes.done() and not stop.is_set():
+                    raise WatchDead("kopf ended, and did not say why")
             for part in (*parts, eyes):
                 part.cancel()
 
@@ -149,8 +152,10 @@ class Program:
         await self._lease.run()
 
     async def _watch(self, ready: asyncio.Event) -> None:
+        """What kopf does not find at its start it never watches."""
+        await self._watchdog.reached.wait()
         await kopf.operator(
-            registry=handlers.registered(self._cluster, self._api.access),
+            registry=handlers.registered(self._cluster, self._api.access, self._watchdog.reach),
             settings=handlers.settings(),
             namespaces=[self._api.namespace],
             standalone=True,
@@ -162,8 +167,9 @@ class Program:
         self._news.set()
 
 
-async def _first(task: asyncio.Task[None], event: asyncio.Event) -> None:
-    """Wait until the task has ended, or the event is set."""
-    waiting = asyncio.ensure_future(event.wait())
-    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+async def _first(task: asyncio.Task[None], *events: asyncio.Event) -> None:
+    """Wait until the task has ended, or one of the events is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait([task, *waiting], return_when=asyncio.FIRST_COMPLETED)
+    for one in waiting:
+        one.cancel()

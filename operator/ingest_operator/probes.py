@@ -11,7 +11,7 @@ from ingest_operator.watchdog import Watchdog
 
 
 class Probes:
-    """Alive while the event loop answers; ready once everything was read, leading or not."""
+    """Alive while the event loop answers; ready while everything can be read, leading or not."""
 
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
@@ -20,13 +20,12 @@ class Probes:
         return web.Response(text="ok\n")
 
     async def readiness(self, request: web.Request) -> web.Response:
-        if self._watchdog.begun.is_set():
+        begun, obstacle = self._watchdog.begun.is_set(), self._watchdog.obstacle
+        if begun and obstacle is None:
             return web.Response(text="ok\n")
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "the cluster has not been read yet",
-            instance=request.path,
-        )
+        why = "the cluster cannot be read" if begun else "the cluster has not been read yet"
+        detail = why if obstacle is None else f"{why}: {obstacle}"
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, instance=request.path)
 
 
 def make_app(probes: Probes, exposition: CollectorRegistry) -> web.Application:

@@ -25,8 +25,11 @@ class SightedClock:
         self._blind = 0.0  # seconds, of outages that are over
 
     def called(self, _verb: str, _resource: str, code: str, _took: float, /) -> None:
-        """Told of each call of the API server (`client.Called`): was it answered?"""
-        if code != "none":
+        """Told of each call of the API server (`client.Called`): was it answered?
+
+        To whom it does not know it shows nothing.
+        """
+        if code not in ("none", "401"):
             self.heard()
 
     def heard(self) -> None:

@@ -6,6 +6,7 @@ Kubernetes starts it again, with watches that live.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,11 +14,12 @@ import msgspec
 import structlog
 
 from ingest_core import names
-from ingest_core.errors import IngestError
-from ingest_core.kube.client import Api
+from ingest_core.errors import ApiConflict, ApiNotFound, ApiRefused, IngestError
+from ingest_core.kube.client import Api, Call
 from ingest_core.kube.informer import PAGE, Page, version
-from ingest_core.kube.resources import CAMERAS, LEASES, PODS, POOLS, Resource
+from ingest_core.kube.resources import CAMERAS, LEASES, PODS, POOLS, SERVED, Resource
 from ingest_operator.cluster import Cluster, Kind
+from ingest_operator.obstacles import NO_CRDS, Obstructed, obstacle
 from ingest_operator.state import Meta
 
 GRACE_SECONDS: Final = 10.0  # in which a watch must have told what a list shows
@@ -48,6 +50,14 @@ class _Headed(msgspec.Struct, frozen=True):
     metadata: Meta
 
 
+class _Name(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Served(msgspec.Struct, frozen=True):
+    resources: tuple[_Name, ...] = ()
+
+
 class Sweeper:
     """Lists what the watches should have told.
 
@@ -60,8 +70,34 @@ class Sweeper:
         self._api = api
         self._cluster = cluster
 
+    async def reach(self) -> None:
+        """Is everything there that is to be read, and this account allowed to?
+
+        Raises:
+            Obstructed: Something is not there, or not for us.
+            ApiUnavailable: The server is away.
+        """
+        served = msgspec.json.decode(await self._ask(Call("list", SERVED)), type=_Served)
+        if not {CAMERAS.plural, POOLS.plural} <= {one.name for one in served.resources}:
+            raise Obstructed(NO_CRDS)
+        for kind in Kind:
+            await self._ask(Call("list", RESOURCES[kind], query={**_SELECT[kind], "limit": "1"}))
+        await self._demand_namespace()
+
+    async def _demand_namespace(self) -> None:
+        """A list says nothing of a namespace that is not there; making something in it does."""
+        try:
+            await self._api.get(LEASES, names.OPERATOR_LEASE)
+        except ApiNotFound:
+            lease = {"apiVersion": LEASES.api_version, "kind": LEASES.kind}
+            body = {**lease, "metadata": {"name": names.OPERATOR_LEASE}}
+            with contextlib.suppress(ApiConflict):  # it is there by now
+                await self._ask(Call("create", LEASES, query={"dryRun": "All"}, body=body))
+        except ApiRefused as error:
+            raise self._obstacle(error, LEASES) from None
+
     async def begin(self) -> None:
-        """Read everything for the first time. Raises as `Api.call`."""
+        """Read everything for the first time. Raises as `reach`."""
         for kind in Kind:
             await self._list(kind, take=True)
 
@@ -70,7 +106,7 @@ class Sweeper:
 
         Raises:
             WatchDead: A watch did not tell of what is listed.
-            ApiRefused, ApiUnavailable: It cannot be listed now.
+            Obstructed, ApiUnavailable: It cannot be listed now.
         """
         behind = {kind: await self._list(kind, take=False) for kind in Kind}
         if any(behind.values()):
@@ -100,7 +136,8 @@ class Sweeper:
         newer: dict[str, Meta] = {}
         query = {**_SELECT[kind], "limit": PAGE}
         while True:
-            page = msgspec.json.decode(await self._api.get(RESOURCES[kind], **query), type=Page)
+            answer = await self._ask(Call("list", RESOURCES[kind], query=query))
+            page = msgspec.json.decode(answer, type=Page)
             for raw in page.items:
                 head = msgspec.json.decode(raw, type=_Headed).metadata
                 listed.add(head.name)
@@ -118,8 +155,21 @@ class Sweeper:
         return newer
 
     async def _exists(self, kind: Kind, name: str) -> bool:
-        page = await self._api.get(RESOURCES[kind], fieldSelector=f"metadata.name={name}")
+        query = {"fieldSelector": f"metadata.name={name}"}
+        page = await self._ask(Call("list", RESOURCES[kind], query=query))
         return bool(msgspec.json.decode(page, type=Page).items)
+
+    async def _ask(self, call: Call) -> bytes:
+        """Raises Obstructed, ApiConflict, ApiUnavailable."""
+        try:
+            return await self._api.call(call)
+        except ApiConflict:
+            raise
+        except ApiRefused as error:
+            raise self._obstacle(error, call.resource) from None
+
+    def _obstacle(self, error: ApiRefused, resource: Resource) -> Obstructed:
+        return obstacle(error, resource, self._api.namespace, self._api.access.where)
 
     def _is_behind(self, kind: Kind, head: Meta) -> bool:
         known = self._cluster.head(kind, head.name)

@@ -1,20 +1,24 @@
 """Read everything at the start and from time to time; end the process when a watch is dead.
 
-Promises `begun` only after a whole look, so that nobody decides by half a picture.
+Promises `begun` only after a whole look, so that nobody decides by half a picture. What is in the
+way of looking (no CRDs, no rights, no server) ends nothing: it is said, and waited for.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Final, Never
 
 import structlog
 
-from ingest_core.errors import ApiRefused, ApiUnavailable
+from ingest_core.errors import ApiUnavailable
+from ingest_operator.obstacles import Obstructed
 from ingest_operator.sweep import Sweeper
 
 TICK_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
+_REMIND_SECONDS: Final = 60.0  # between two lines of the same obstacle
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -27,6 +31,11 @@ class Watchdog:
         every: Seconds between two whole looks.
         swept: Called after each.
         now: Monotonic seconds.
+
+    Attributes:
+        reached: Set once everything could be read.
+        begun: Set once everything was.
+        obstacle: What is in the way of reading, for people; None: nothing is.
     """
 
     def __init__(
@@ -41,7 +50,11 @@ class Watchdog:
         self._every = every
         self._swept = swept
         self._now = now
+        self._said = -inf
+        self._reaching = asyncio.Lock()
+        self.reached = asyncio.Event()
         self.begun = asyncio.Event()
+        self.obstacle: str | None = None
 
     async def run(self) -> Never:
         """Look until cancelled.
@@ -58,18 +71,46 @@ class Watchdog:
                 continue
             try:
                 await self._sweeper.look()
-            except (ApiRefused, ApiUnavailable) as error:
-                log.info("resync_delayed", error=str(error))
+            except (Obstructed, ApiUnavailable) as error:
+                self._obstructed(error)
                 continue
+            self._free()
             swept = self._now()
             self._swept()
 
+    async def reach(self) -> None:
+        """Wait until nothing is in the way of reading; who asks meanwhile waits, too."""
+        async with self._reaching:
+            while True:
+                try:
+                    await self._sweeper.reach()
+                except (Obstructed, ApiUnavailable) as error:
+                    self._obstructed(error)
+                    await asyncio.sleep(_RETRY_SECONDS)
+                else:
+                    self._free()
+                    self.reached.set()
+                    return
+
     async def _begin(self) -> None:
         while not self.begun.is_set():
+            await self.reach()
             try:
                 await self._sweeper.begin()
-            except (ApiRefused, ApiUnavailable) as error:
-                log.warning("waiting_for_the_api_server", error=str(error))
+            except (Obstructed, ApiUnavailable) as error:
+                self._obstructed(error)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 self.begun.set()
+
+    def _obstructed(self, error: Obstructed | ApiUnavailable) -> None:
+        found = str(error)
+        if found != self.obstacle or self._now() - self._said >= _REMIND_SECONDS:
+            log.warning("waiting_for_the_cluster", obstacle=found)
+            self._said = self._now()
+        self.obstacle = found
+
+    def _free(self) -> None:
+        if self.obstacle is not None:
+            log.info("the_cluster_can_be_read")
+        self.obstacle = None

@@ -9,14 +9,16 @@ change makes another one.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from ingest_core import names
 from ingest_core.errors import ApiConflict, ApiInvalid, ApiNotFound, ApiRefused, ApiUnavailable
+from ingest_core.kube.access import Access
 from ingest_core.kube.client import APPLY, CALL_SECONDS, MERGE, Api, Call, Called
-from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, Resource
+from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, SERVED, Resource
 
 Json = dict[str, Any]
 Event = tuple[str, str, Json]  # ADDED, MODIFIED or DELETED; plural; the object
@@ -92,6 +94,8 @@ class MemoryServer:
         return how[call.content_type if call.verb == "patch" else call.verb](call)
 
     def _list(self, call: Call) -> Json:
+        if call.resource is SERVED:
+            return {"resources": [{"name": one.plural} for one in (CAMERAS, POOLS)]}
         chosen = [
             found
             for found in self.every(call.resource)
@@ -117,7 +121,8 @@ class MemoryServer:
             raise ApiConflict(409, "AlreadyExists", f"{call.label} {name} already exists")
         made = _new(call.resource, name, self.version)
         metadata = {**body["metadata"], **made["metadata"]}
-        return self._write((call.resource.plural, name), {**made, **body, "metadata": metadata})
+        made = {**made, **body, "metadata": metadata}
+        return made if "dryRun" in call.query else self._write((call.resource.plural, name), made)
 
     def _update(self, call: Call) -> Json:
         there, body = self._there(call), _body(call)
@@ -195,6 +200,7 @@ class MemoryApi(Api):
 
     def __init__(self, server: MemoryServer, called: Called = _nobody) -> None:
         self.namespace = "test"
+        self.access = Access(None, {}, lambda: 0.0, Path("/nowhere"))
         self.asked: list[Call] = []
         self.before: Hook = _nothing
         self.after: Hook = _nothing

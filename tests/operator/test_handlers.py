@@ -1,7 +1,7 @@
 """Kopf is told to watch, and nothing else; what it sees goes into the copy."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -58,26 +58,27 @@ def test_only_our_leases_and_pods_are_watched() -> None:
         assert list(selectors.collect(resource)) == selector
 
 
-async def test_it_comes_by_our_way_to_the_server_and_asks_for_it_anew(tmp_path: Path) -> None:
-    info = await connection(await access(tmp_path, token="a-token"))
-    assert (info.server, info.scheme, info.token) == (SERVER, "Bearer", "a-token")
-    assert (info.insecure, info.default_namespace) == (True, "ours")
-    assert isinstance(info.expiration, datetime)
-    assert timedelta(0) < info.expiration - datetime.now(UTC) < timedelta(minutes=2)
+async def test_it_comes_by_our_way_to_the_server(tmp_path: Path) -> None:
+    info = await connection(await access(tmp_path, token="a-token"), nothing)
+    assert (info.server, info.default_namespace) == (SERVER, "ours")
+    assert info.expiration is None, "its session is never closed under a watch"
+    await info.aiohttp_session.close()
 
 
-async def test_a_client_certificate_is_asked_for_anew_too(tmp_path: Path) -> None:
-    named = {"client-certificate": "client.pem", "client-key": "client.key"}
-    for name in named.values():
-        (tmp_path / name).touch()
-    info = await connection(await access(tmp_path, **named))
-    assert (info.token, info.certificate_path) == (None, str(tmp_path / "client.pem"))
-    assert isinstance(info.expiration, datetime)
+async def nothing() -> None:
+    pass
+
+
+def test_each_try_that_failed_is_not_told() -> None:
+    """Twice a second while the API server is away; the watchdog says it once."""
+    settings()
+    assert not logging.getLogger("kopf._cogs.clients.api").isEnabledFor(logging.CRITICAL)
+    assert logging.getLogger("kopf.objects").isEnabledFor(logging.ERROR), "a handler's own error"
 
 
 async def test_what_it_sees_goes_into_the_copy(tmp_path: Path) -> None:
     cluster = Cluster(lambda: None, lambda: 0.0, 3.0)
-    registry = registered(cluster, await access(tmp_path, token="a-token"))
+    registry = registered(cluster, await access(tmp_path, token="a-token"), nothing)
     handlers = registry._watching.get_all_handlers()
     see = {str(handler.id): handler.fn for handler in handlers}
     assert set(see) == {f"see {kind}" for kind in Kind}

@@ -32,6 +32,8 @@ def test_it_stands_still_in_an_outage_and_goes_on_from_there() -> None:
     assert clock() == 53.0
     clock.called("get", "leases", "none", 0.1)
     assert clock() == 53.0, "no answer is none"
+    clock.called("get", "leases", "401", 0.1)
+    assert clock() == 53.0, "nor is one that says only that it does not know us"
     clock.called("get", "leases", "503", 0.1)
     assert clock() == 53.0
     watch.time += 2

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
-from ingest_core.errors import ApiForbidden, ApiUnavailable
+from ingest_core.errors import ApiForbidden, ApiNotFound, ApiUnavailable
 from ingest_core.kube.client import Call
 from ingest_core.kube.resources import CAMERAS, LEASES, POOLS
+from ingest_core.names import OPERATOR_LEASE
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.sight import SightedClock
 from ingest_operator.sweep import GRACE_SECONDS, SILENCE_SECONDS, Sweeper, WatchDead
@@ -163,6 +165,62 @@ async def test_it_has_begun_only_once_everything_was_read() -> None:
 
 async def nothing(_call: Call) -> None:
     pass
+
+
+@in_virtual_time
+async def test_what_is_in_the_way_is_said_once_a_minute_until_it_is_gone() -> None:
+    eyes = Eyes()
+
+    async def refuse(_call: Call) -> None:
+        raise ApiNotFound(404, "", "")
+
+    async def check() -> None:
+        eyes.api.before = refuse
+        with capture_logs() as lines:
+            await asyncio.sleep(150)
+            assert [one["event"] for one in lines] == ["waiting_for_the_cluster"] * 3
+            assert not eyes.watchdog.reached.is_set()
+            assert "kubectl apply -f crds/" in str(eyes.watchdog.obstacle)
+            eyes.api.before = nothing
+            await until(eyes.watchdog.begun.is_set, seconds=1.5)
+            assert lines[-1]["event"] == "the_cluster_can_be_read"
+            assert eyes.watchdog.obstacle is None
+
+    await running(eyes, check)
+
+
+@in_virtual_time
+async def test_whoever_asks_whether_everything_can_be_read_waits_until_it_can() -> None:
+    eyes = Eyes()
+
+    async def refuse(call: Call) -> None:
+        if call.label == "pods":
+            raise ApiForbidden(403, "Forbidden", "pods is forbidden")
+
+    async def check() -> None:
+        await until(eyes.watchdog.begun.is_set)
+        eyes.api.before = refuse
+        asked = [asyncio.ensure_future(eyes.watchdog.reach()) for _ in range(3)]
+        await asyncio.sleep(10)
+        assert not any(one.done() for one in asked)
+        assert "pods is forbidden" in str(eyes.watchdog.obstacle)
+        eyes.api.before = nothing
+        await asyncio.gather(*asked)
+        assert eyes.watchdog.obstacle is None
+
+    await running(eyes, check)
+
+
+@in_virtual_time
+async def test_a_namespace_is_asked_for_by_making_nothing_in_it() -> None:
+    eyes = Eyes()
+    await eyes.sweeper.reach()
+    (made,) = eyes.api.calls("create")
+    assert made.query == {"dryRun": "All"}
+    assert not eyes.server.every(LEASES)
+    eyes.server.put(LEASES, OPERATOR_LEASE)
+    await eyes.sweeper.reach()
+    assert len(eyes.api.calls("create")) == 1, "a Lease that is there says as much"
 
 
 @in_virtual_time

@@ -41,11 +41,11 @@ class Connections(RESTClientObject):
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration)
-        self.proxy = configuration.proxy or _proxy(configuration.host)
+        self.proxy = configuration.proxy or proxy_of(configuration.host)
 
     def _create_connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(
-            limit=_CONNECTIONS, ssl=self.ssl_context, socket_factory=_make_socket
+            limit=_CONNECTIONS, ssl=self.ssl_context, socket_factory=make_socket
         )
 
     def _create_pool_manager(self) -> aiohttp.ClientSession:
@@ -112,7 +112,8 @@ class Lender:
             raise ApiUnavailable(f"{self._access.where} names certificates that are none") from None
 
 
-def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+def make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices a peer which vanished: aiohttp's `socket_factory`."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     for level, name, value in _OPTIONS:
@@ -121,7 +122,7 @@ def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return made
 
 
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
     """What $HTTPS_PROXY and $NO_PROXY say of an address."""
     parts = urlsplit(url)
     if parts.hostname is None or proxy_bypass(parts.hostname):

@@ -34,6 +34,16 @@ class Resource:
         return "/".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Served(Resource):
+    """What an API server serves of a group, of which CRDs are known a moment before."""
+
+    def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
+        """Path of the list of its resources, which is in no namespace."""
+        del namespace, name, subresource
+        return f"/apis/{self.api_version}"
+
+
 CAMERAS: Final = Resource("Camera", "cameras", "v1alpha1", names.API_GROUP)
 POOLS: Final = Resource("CameraPool", "camerapools", "v1alpha1", names.API_GROUP)
 LEASES: Final = Resource("Lease", "leases", "v1", "coordination.k8s.io")
@@ -46,3 +56,4 @@ STATEFUL_SETS: Final = Resource("StatefulSet", "statefulsets", "v1", "apps")
 DISRUPTION_BUDGETS: Final = Resource("PodDisruptionBudget", "poddisruptionbudgets", "v1", "policy")
 ROLES: Final = Resource("Role", "roles", "v1", "rbac.authorization.k8s.io")
 ROLE_BINDINGS: Final = Resource("RoleBinding", "rolebindings", "v1", "rbac.authorization.k8s.io")
+SERVED: Final = Served("APIResourceList", "apiresources", "v1alpha1", names.API_GROUP)

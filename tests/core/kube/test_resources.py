@@ -23,6 +23,7 @@ ALL = {name: one for name, one in vars(resources).items() if isinstance(one, Res
         ("DISRUPTION_BUDGETS", "/apis/policy/v1/namespaces/ns/poddisruptionbudgets"),
         ("ROLES", "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/roles"),
         ("ROLE_BINDINGS", "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/rolebindings"),
+        ("SERVED", "/apis/camera-ingest.io/v1alpha1"),
     ],
 )
 def test_each_collection_is_where_the_api_has_it(name: str, path: str) -> None:
@@ -30,7 +31,7 @@ def test_each_collection_is_where_the_api_has_it(name: str, path: str) -> None:
 
 
 def test_none_is_left_out() -> None:
-    assert len(ALL) == 12
+    assert len(ALL) == 13
 
 
 def test_an_object_and_a_part_of_it_are_below_the_collection() -> None:
