@@ -36,6 +36,7 @@ class Kind(StrEnum):
     POOL = "camerapools"
     LEASE = "leases"
     POD = "pods"
+    STATEFUL_SET = "statefulsets"
 
 
 class _Headed(msgspec.Struct, frozen=True):
@@ -66,11 +67,13 @@ class Cluster:
         self._pools: dict[str, CameraPool] = {}
         self._leases: dict[str, WorkerLease] = {}
         self._pods: dict[str, Pod] = {}
+        self._stateful_sets: dict[str, Meta] = {}
         self._orphans: set[str] = set()  # workers whose Lease was deleted before it ran out
         self.cameras: Final[Mapping[str, CameraState]] = self._cameras
         self.pools: Final[Mapping[str, CameraPool]] = self._pools
         self.leases: Final[Mapping[str, WorkerLease]] = self._leases
         self.pods: Final[Mapping[str, Pod]] = self._pods
+        self.stateful_sets: Final[Mapping[str, Meta]] = self._stateful_sets
         self.pending = 0  # objects that changed since the last pass began
         self._lease_heard = now()
 
@@ -142,6 +145,7 @@ class Cluster:
             Kind.POOL: self._pools,
             Kind.LEASE: self._leases,
             Kind.POD: self._pods,
+            Kind.STATEFUL_SET: self._stateful_sets,
         }
         if copies[kind].pop(name, None) is not None:
             self._tell()
@@ -166,6 +170,14 @@ class Cluster:
                     pod.ready,
                     pod.terminating,
                 )
+            case Kind.STATEFUL_SET:
+                return self._take_stateful_set(msgspec.convert(raw, _Headed).metadata)
+
+    def _take_stateful_set(self, made: Meta) -> bool:
+        """Its status changes all the time, and says nothing that its pods do not."""
+        there = self._stateful_sets.get(made.name)
+        self._stateful_sets[made.name] = made
+        return there is None or there.revision != made.revision
 
     def _take_lease(self, name: str, lease: Lease) -> bool:
         """There is always news of Leases, so what ran out is swept with it."""

@@ -17,7 +17,7 @@ from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.session import make_session
 from ingest_operator.sweep import OURS, RESOURCES
 
-_SELECTED: Final = (Kind.LEASE, Kind.POD)
+_SELECTED: Final = (Kind.LEASE, Kind.POD, Kind.STATEFUL_SET)
 _RETRY_SECONDS: Final = 0.5
 
 

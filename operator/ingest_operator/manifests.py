@@ -25,13 +25,14 @@ from ingest_core.kube.resources import (
 )
 from ingest_core.kube.rules import Rule
 from ingest_core.pool import CameraPool
-from ingest_operator.permissions import WORKER_RULES
+from ingest_operator.permissions import worker_rules
 from ingest_operator.settings import OperatorSettings
 
 NAMES_OF_A_ROLE: Final = 500
 FAREWELL_SECONDS: Final = 10  # of a pod's grace, that a worker has left after it was relieved
 _USER: Final = 65532  # nobody that a node knows
 _MOST_BUCKETS: Final = 1 << 10
+_MOST_WORKERS: Final = 1000  # of a pool, as its CRD has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,11 @@ def selector_text(pool: str) -> str:
 
 
 def manifests(
-    pool: CameraPool, settings: OperatorSettings, replicas: int, secrets: Iterable[str]
+    pool: CameraPool,
+    settings: OperatorSettings,
+    replicas: int,
+    secrets: Iterable[str],
+    pods: int,
 ) -> tuple[Manifest, ...]:
     """Everything of a pool, in the order in which it is applied.
 
@@ -63,11 +68,12 @@ def manifests(
         settings: Of the operator: what a pool may leave unsaid.
         replicas: Workers that are to run now.
         secrets: Names of the Secrets that the pool's cameras name.
+        pods: One more than the highest number of a pod that is there, ending or not.
     """
     make = _Maker(pool, settings)
     return (
         make.service_account(),
-        *make.roles(secrets),
+        *make.roles(secrets, _seats(pool, replicas, pods)),
         make.service(),
         make.disruption_budget(),
         make.stateful_set(replicas),
@@ -89,6 +95,13 @@ def buckets(secrets: Iterable[str]) -> tuple[tuple[str, ...], ...]:
             return tuple(map(tuple, shared))
         count *= 2
     raise AssertionError("more Secrets than a namespace can hold")
+
+
+def _seats(pool: CameraPool, replicas: int, pods: int) -> int:
+    """How many workers there are or may be before the Role is written again."""
+    scaling = pool.spec.autoscaling
+    wanted = pool.spec.replicas if scaling is None else scaling.max_replicas
+    return min(_MOST_WORKERS, max(replicas, wanted, pods))
 
 
 def _hash(name: str) -> int:
@@ -114,9 +127,10 @@ class _Maker:
         metadata = {**manifest.body["metadata"], "annotations": annotations}
         return Manifest(manifest.resource, manifest.name, {**manifest.body, "metadata": metadata})
 
-    def roles(self, secrets: Iterable[str]) -> Iterable[Manifest]:
+    def roles(self, secrets: Iterable[str], seats: int) -> Iterable[Manifest]:
         """One Role for what each worker calls, and one for each bucket of Secrets."""
-        yield from self._role(self.account, WORKER_RULES)
+        leases = tuple(f"{self.name}-{number}" for number in range(seats))
+        yield from self._role(self.account, worker_rules(leases))
         for number, bucket in enumerate(buckets(secrets)):
             rule = Rule(
                 api_groups=("",), resources=("secrets",), verbs=("get",), resource_names=bucket

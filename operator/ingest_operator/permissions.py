@@ -6,19 +6,21 @@ Secrets are among the operator's own, though it never reads a Secret.
 
 from typing import Final
 
+import msgspec
+
 from ingest_core.kube.rules import Rule
 from ingest_core.names import API_GROUP
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 
-WORKER_RULES: Final = (
+_COORDINATION: Final = ("coordination.k8s.io",)
+_OWN_LEASE: Final = Rule(api_groups=_COORDINATION, resources=("leases",), verbs=("get", "update"))
+
+WORKER_RULES: Final = (  # of any worker; `worker_rules`: of a pool's
     Rule(api_groups=(API_GROUP,), resources=("cameras",), verbs=("list", "watch")),
     Rule(api_groups=(API_GROUP,), resources=("cameras/status",), verbs=("patch",)),
-    Rule(
-        api_groups=("coordination.k8s.io",),
-        resources=("leases",),
-        verbs=("get", "create", "update"),
-    ),
+    Rule(api_groups=_COORDINATION, resources=("leases",), verbs=("create",)),  # RBAC knows no name
+    _OWN_LEASE,
     Rule(api_groups=("",), resources=("events",), verbs=("create", "patch")),
 )
 
@@ -34,13 +36,17 @@ RULES: Final = (
         verbs=("patch",),
     ),
     Rule(
-        api_groups=("coordination.k8s.io",),
+        api_groups=_COORDINATION,
         resources=("leases",),
         verbs=("get", "list", "watch", "create", "update", "delete"),
     ),
     Rule(api_groups=("",), resources=("pods",), verbs=("list", "watch")),
     Rule(api_groups=("",), resources=("events",), verbs=("create", "patch")),
-    Rule(api_groups=("apps",), resources=("statefulsets",), verbs=("create", "patch")),
+    Rule(
+        api_groups=("apps",),
+        resources=("statefulsets",),
+        verbs=("list", "watch", "create", "patch"),
+    ),
     Rule(api_groups=("",), resources=("services", "serviceaccounts"), verbs=("create", "patch")),
     Rule(api_groups=("policy",), resources=("poddisruptionbudgets",), verbs=("create", "patch")),
     Rule(
@@ -49,3 +55,13 @@ RULES: Final = (
         verbs=("create", "patch", "list", "delete"),
     ),
 )
+
+
+def worker_rules(leases: tuple[str, ...]) -> tuple[Rule, ...]:
+    """What a pool's workers may do: to these Leases, and to no other program's.
+
+    Without a name a rule allows every Lease, so there is none where there are no names.
+    """
+    own = msgspec.structs.replace(_OWN_LEASE, resource_names=leases)
+    narrowed = (own if rule is _OWN_LEASE else rule for rule in WORKER_RULES)
+    return tuple(rule for rule in narrowed if rule is not own or leases)

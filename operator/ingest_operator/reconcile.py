@@ -197,7 +197,8 @@ class Reconciler:
         """
         while self._looked_at == self._alive():
             moments = [moved[0] + _MINUTE for moved in self._moved.values() if moved]
-            again = min((self._refusals.next(self._now()), *moments)) - self._now()
+            moments += [self._refusals.next(self._now()), self._pools.again]
+            again = min(moments) - self._now()
             expiry = next_expiry(self._cluster.leases, self._sighted())
             lost = inf if expiry is None else expiry - self._sighted()
             timeout = max(0.0, min(again, lost)) + _MARGIN_SECONDS

@@ -36,6 +36,11 @@ class Meta(_Seen, frozen=True, kw_only=True):
     deletion_timestamp: str = ""
     labels: dict[str, str] = {}
 
+    @property
+    def revision(self) -> tuple[str, int]:
+        """Changes with what is asked of the object, and not with its status."""
+        return self.uid, self.generation
+
 
 class _Ref(_Seen, frozen=True):
     name: str = ""

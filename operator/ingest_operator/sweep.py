@@ -17,7 +17,15 @@ from ingest_core import names
 from ingest_core.errors import ApiConflict, ApiNotFound, ApiRefused, IngestError
 from ingest_core.kube.client import Api, Call
 from ingest_core.kube.informer import PAGE, Page, version
-from ingest_core.kube.resources import CAMERAS, LEASES, PODS, POOLS, SERVED, Resource
+from ingest_core.kube.resources import (
+    CAMERAS,
+    LEASES,
+    PODS,
+    POOLS,
+    SERVED,
+    STATEFUL_SETS,
+    Resource,
+)
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.obstacles import NO_CRDS, Obstructed, obstacle
 from ingest_operator.state import Meta
@@ -31,12 +39,14 @@ RESOURCES: Final[Mapping[Kind, Resource]] = {
     Kind.POOL: POOLS,
     Kind.LEASE: LEASES,
     Kind.POD: PODS,
+    Kind.STATEFUL_SET: STATEFUL_SETS,
 }
 _SELECT: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.CAMERA: {},
     Kind.POOL: {},
     Kind.LEASE: {"labelSelector": OURS},
     Kind.POD: {"labelSelector": OURS},
+    Kind.STATEFUL_SET: {"labelSelector": OURS},
 }
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

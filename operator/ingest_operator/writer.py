@@ -24,11 +24,12 @@ from ingest_core.errors import (
 )
 from ingest_core.kube.client import Api
 from ingest_core.kube.informer import Page
-from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, Resource
+from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, STATEFUL_SETS, Resource
 from ingest_core.logs import Folded
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
 from ingest_operator.plan import Write
+from ingest_operator.state import Meta
 
 AT_ONCE: Final = 32
 
@@ -40,6 +41,10 @@ class NotLeading(IngestError):
 
     def __init__(self) -> None:
         super().__init__("the Lease could not be renewed in time, so another one may lead")
+
+
+class _Headed(msgspec.Struct, frozen=True):
+    metadata: Meta
 
 
 @dataclass
@@ -106,17 +111,25 @@ class Writer:
         }
         return await self._try(POOLS, Kind.POOL, name, lambda: self._status(POOLS, name, body))
 
-    async def manifest(self, manifest: Manifest) -> bool:
-        """Apply an object of a pool's. Raises as `pool_status`."""
-        name = manifest.name
-        return await self._try(
-            manifest.resource,
-            None,
-            name,
-            lambda: self._api.apply(
-                manifest.resource, name, manifest.body, manager=names.OPERATOR_MANAGER
-            ),
-        )
+    async def manifest(self, manifest: Manifest) -> Meta | None:
+        """Apply an object of a pool's; as it is then, or None: it was refused.
+
+        Raises as `pool_status`.
+        """
+        resource, name = manifest.resource, manifest.name
+        kind = Kind.STATEFUL_SET if resource is STATEFUL_SETS else None
+        answer = b""
+
+        async def apply() -> bytes:
+            nonlocal answer
+            answer = await self._api.apply(
+                resource, name, manifest.body, manager=names.OPERATOR_MANAGER
+            )
+            return answer
+
+        if not await self._try(resource, kind, name, apply):
+            return None
+        return msgspec.json.decode(answer, type=_Headed).metadata
 
     async def remove(self, resource: Resource, name: str) -> bool:
         """Delete an object, if it is there. Raises as `pool_status`."""

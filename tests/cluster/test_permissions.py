@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ingest_core.kube.rules import Rule
+from ingest_core.names import OPERATOR_LEASE
 from ingest_gateway.permissions import RULES as GATEWAY_RULES
 from ingest_operator.permissions import RULES as OPERATOR_RULES
 from ingest_operator.permissions import WORKER_RULES
@@ -155,7 +156,7 @@ async def test_every_program_may_do_exactly_what_it_does(
         assert allowed - did == set(), f"{program} is allowed what it never does"
 
 
-async def test_a_worker_reads_only_the_secrets_of_its_pools_cameras(
+async def test_a_worker_may_touch_only_the_secrets_of_its_pools_cameras_and_its_pools_leases(
     api_server: ApiServer, namespace: str
 ) -> None:
     async with world(api_server, namespace, gateways=0) as cluster:
@@ -174,18 +175,27 @@ async def test_a_worker_reads_only_the_secrets_of_its_pools_cameras(
             for name in ("login", "another", "")
         ]
         assert answers == [True, False, False]
+        answers = [
+            await asyncio.to_thread(allowed, cluster, "default-worker", name, verb, "leases")
+            for name in ("default-0", "default-1", OPERATOR_LEASE, "other-0", "")
+            for verb in ("get", "update", "patch", "delete")
+        ]
+        assert answers == [True, True, False, False] * 2 + [False] * 12
 
 
-def allowed(cluster: World, account: str, secret: str) -> bool:
-    """May an account get a Secret (empty: any)?"""
+def allowed(
+    cluster: World, account: str, name: str, verb: str = "get", resource: str = "secrets"
+) -> bool:
+    """May an account do that to a Secret or a Lease (no name: to any)?"""
     review = {
         "spec": {
             "user": f"system:serviceaccount:{cluster.namespace}:{account}",
             "resourceAttributes": {
                 "namespace": cluster.namespace,
-                "resource": "secrets",
-                "verb": "get",
-                "name": secret,
+                "group": "coordination.k8s.io" if resource == "leases" else "",
+                "resource": resource,
+                "verb": verb,
+                "name": name,
             },
         }
     }

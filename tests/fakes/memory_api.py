@@ -139,6 +139,7 @@ class MemoryServer:
             changed = self._apply_status(there, body["status"], call.query["fieldManager"])
             return self._write(_key(call), {**there, "status": changed})
         metadata = {**there["metadata"], **body["metadata"]}
+        metadata["generation"] += body.get("spec") != there.get("spec")
         return self._write(_key(call), {**there, **body, "metadata": metadata})
 
     def _apply_status(self, there: Json, status: Json, manager: str) -> Json:

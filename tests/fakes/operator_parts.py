@@ -78,7 +78,7 @@ class Operator:
         self.writer = Writer(
             api, self.cluster, holds=lambda: self.lease.holds, errors=self.metrics.errors
         )
-        self.pools = Pools(api, self.writer, OperatorSettings())
+        self.pools = Pools(api, self.writer, OperatorSettings(), now)
         self.reconciler = Reconciler(
             self.cluster,
             self.writer,

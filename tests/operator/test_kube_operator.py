@@ -1,8 +1,13 @@
 """The operator as a process on a real API server, by an account that has its Role and no more."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
+
+import pytest
 
 from ingest_core.kube.resources import (
     CAMERAS,
@@ -14,6 +19,7 @@ from ingest_core.kube.resources import (
     STATEFUL_SETS,
 )
 from ingest_core.names import APP, LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_POOL
+from tests.cluster.client import Refused
 from tests.fakes.operated import Operated
 
 
@@ -45,6 +51,84 @@ async def test_a_camera_is_assigned_when_it_is_applied_and_handed_over_when_its_
     )
     await here.assigned("lobby", "default-1")
     assert here.cameras.cameras["lobby"].epoch == epoch + 1
+
+
+async def test_hundreds_of_cameras_that_a_policy_refuses_keep_nobody_else_waiting(
+    here: Operated, policy: str
+) -> None:
+    """More than a pass writes, and the first of each plan, as they are the heaviest."""
+    refused, others = 600, 100
+    await here.pool(replicas=1, worker={"weightCapacity": 256000, "maxCameras": 1000})
+    await here.worker("default-0", mute=True)
+    await here.many(refused, weight=2)
+    operator = await here.operator()
+    await here.eventually(partial(operator.knows, 1), "it knows the worker")
+    began = time.monotonic()
+    await asyncio.gather(*(here.camera(f"other-{number}", weight=1) for number in range(others)))
+    await here.until(
+        lambda: all(here.worker_of(f"other-{number}") for number in range(others)),
+        "the others are assigned",
+    )
+    assert time.monotonic() - began < 10
+
+    async def counted() -> bool:
+        found = await here.find(POOLS, "default")
+        return bool(found.get("status", {}).get("cameras") == refused + others)
+
+    await here.eventually(counted, "their pool says how many there are")
+    assert not any(map(here.worker_of, (f"cam-{number:04}" for number in range(refused))))
+    here.server.admin.delete(policy)
+    await here.until(
+        lambda: all(map(here.worker_of, (f"cam-{number:04}" for number in range(refused)))),
+        "without the policy all of them are",
+        seconds=90,
+    )
+
+
+@pytest.fixture
+def policy(here: Operated) -> Iterator[str]:
+    """Path of the binding of a policy of the namespace: no Camera of weight 2 has a status."""
+    admin, name = here.server.admin, f"light-{here.namespace}"
+    root = "/apis/admissionregistration.k8s.io/v1"
+    policies, bindings = (
+        f"{root}/validatingadmissionpolicies",
+        f"{root}/validatingadmissionpolicybindings",
+    )
+    rule = {
+        "apiGroups": [POOLS.group],
+        "apiVersions": ["*"],
+        "operations": ["UPDATE"],
+        "resources": ["cameras/status"],
+    }
+    spec: dict[str, Any] = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "object.spec.weight != 2", "message": "too heavy"}],
+    }
+    admin.post(policies, {"metadata": {"name": name}, "spec": spec})
+    selected = {"matchLabels": {"kubernetes.io/metadata.name": here.namespace}}
+    spec = {
+        "policyName": name,
+        "validationActions": ["Deny"],
+        "matchResources": {"namespaceSelector": selected},
+    }
+    admin.post(bindings, {"metadata": {"name": name}, "spec": spec})
+    trial = CAMERAS.path(here.namespace, "trial")
+    source = {"rtsp": {"url": "rtsp://camera.example/"}}
+    head: dict[str, Any] = {"apiVersion": CAMERAS.api_version, "kind": CAMERAS.kind}
+    head["metadata"] = {"name": "trial"}
+    admin.apply(trial, {**head, "spec": {"source": source, "weight": 2}})
+    deadline, number = time.monotonic() + 30, 0
+    with contextlib.suppress(Refused):
+        while time.monotonic() < deadline:  # it is in force some moments after it was made
+            number += 1
+            admin.merge(f"{trial}/status", {"status": {"stream": {"sessions": number}}})
+            time.sleep(0.05)
+        raise AssertionError("the policy is not in force")
+    admin.delete(trial)
+    yield f"{bindings}/{name}"
+    for path in (f"{bindings}/{name}", f"{policies}/{name}"):
+        with contextlib.suppress(Refused):
+            admin.delete(path)
 
 
 async def test_an_exclusive_camera_is_let_go_of_before_another_worker_has_it(
@@ -247,6 +331,30 @@ async def test_drift_is_repaired_and_what_is_granted_without_a_reason_is_taken_a
         return service is not None and container["image"] == "camera-ingest:latest"
 
     await here.eventually(repaired, "both are as they should be")
+
+
+async def test_a_stateful_set_that_somebody_changes_or_deletes_is_repaired_at_once(
+    here: Operated,
+) -> None:
+    """By its watch: the next resync is minutes away."""
+    await here.pool(replicas=1)
+    operator = await here.operator()
+    await here.eventually(lambda: replicas(here), "it is made")
+    scaled = {"spec": {"replicas": 7}}
+    path = STATEFUL_SETS.path(here.namespace, "default")
+    await asyncio.to_thread(here.server.admin.merge, path, scaled)
+
+    async def repaired() -> bool:
+        return await replicas(here) == 1
+
+    await here.eventually(repaired, "it is as it should be", seconds=5)
+    await here.api.delete(STATEFUL_SETS, "default")
+    await here.eventually(repaired, "it is there again", seconds=5)
+    since = here.server.audit.position()
+    await asyncio.to_thread(here.server.admin.merge, f"{path}/status", {"status": {"replicas": 1}})
+    await asyncio.sleep(1)
+    asked = [one for one in operator.requests(since) if one.resource == "statefulsets"]
+    assert not asked, "what its controller says of it costs nothing"
 
 
 _HEAD = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "default"}}

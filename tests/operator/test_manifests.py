@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ingest_core.kube.rules import Rule
 from ingest_core.model import SecretRef
-from ingest_core.pool import CameraPool, LeaseTerms
+from ingest_core.pool import Autoscaling, CameraPool, LeaseTerms
 from ingest_operator.manifests import buckets, manifests, selector_text
-from ingest_operator.permissions import WORKER_RULES
+from ingest_operator.permissions import worker_rules
 from ingest_operator.settings import OperatorSettings
 from tests.fakes.states import pool
 
@@ -40,7 +40,7 @@ def made(
     of: CameraPool | None = None, *secrets: str, replicas: int = 3, **settings: Any
 ) -> dict[tuple[str, str], Any]:
     """The manifests by kind and name."""
-    every = manifests(of or gate(), OperatorSettings(**settings), replicas, secrets)
+    every = manifests(of or gate(), OperatorSettings(**settings), replicas, secrets, 0)
     return {(one.resource.kind, one.name): sent(one.body) for one in every}
 
 
@@ -270,7 +270,7 @@ def test_what_a_pool_says_of_its_pods_is_passed_on() -> None:
 def test_a_worker_may_do_what_it_calls_and_read_the_secrets_that_its_cameras_name() -> None:
     bodies = made(gate(), "b", "a", "a")
     rules = msgspec.convert(bodies["Role", "gate-worker"]["rules"], tuple[Rule, ...])
-    assert rules == WORKER_RULES
+    assert rules == worker_rules(("gate-0", "gate-1", "gate-2"))
     assert bodies["Role", "gate-secrets-0"]["rules"] == [
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["a", "b"]}
     ]
@@ -283,6 +283,35 @@ def test_a_worker_may_do_what_it_calls_and_read_the_secrets_that_its_cameras_nam
         assert bodies["RoleBinding", name]["subjects"] == [
             {"kind": "ServiceAccount", "name": "gate-worker"}
         ]
+
+
+def leases(of: CameraPool, replicas: int, pods: int) -> tuple[str, ...]:
+    """Names of the Leases that a pool's workers may renew."""
+    every = manifests(of, OperatorSettings(), replicas, (), pods)
+    role = next(one.body for one in every if one.name == "gate-worker" and "rules" in one.body)
+    named = [one["resourceNames"] for one in role["rules"] if "resourceNames" in one]
+    return tuple(named[0]) if named else ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "replicas", "pods", "count"),
+    [
+        ({"replicas": 3}, 3, 0, 3),
+        ({"replicas": 1}, 3, 0, 3),  # two are relieved yet
+        ({"replicas": 1}, 1, 3, 3),  # two are ending
+        ({"autoscaling": Autoscaling(max_replicas=20)}, 1, 1, 20),  # no Role is written to scale
+        ({"replicas": 0}, 0, 0, 0),
+    ],
+)
+def test_a_worker_may_renew_the_leases_of_its_pool_alone(
+    spec: dict[str, Any], replicas: int, pods: int, count: int
+) -> None:
+    assert leases(gate(**spec), replicas, pods) == tuple(f"gate-{n}" for n in range(count))
+
+
+def test_a_pool_without_workers_has_no_rule_that_allows_every_lease() -> None:
+    for rule in worker_rules(()):
+        assert "leases" not in rule.resources or rule.verbs == ("create",)
 
 
 def test_without_a_secret_the_role_allows_nothing() -> None:

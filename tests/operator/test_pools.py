@@ -36,14 +36,19 @@ class Keeper:
     """Pools over a server in memory, watched."""
 
     def __init__(self) -> None:
+        self.time = 0.0
+        self.told = 0
         self.server = MemoryServer()
         self.api = MemoryApi(self.server)
-        self.cluster = Cluster(lambda: None, lambda: 0.0, 3.0)
+        self.cluster = Cluster(self._tell, lambda: 0.0, 3.0)
         self.server.watches.append(lambda event: feed(self.cluster, event))
         errors = metrics.RECONCILE_ERRORS.counter(CollectorRegistry())
         writer = Writer(self.api, self.cluster, holds=lambda: True, errors=errors)
-        self.pools = Pools(self.api, writer, OperatorSettings())
+        self.pools = Pools(self.api, writer, OperatorSettings(), lambda: self.time)
         put_pool(self.server, replicas=2)
+
+    def _tell(self) -> None:
+        self.told += 1
 
     async def keep(
         self, workers: Mapping[str, WorkerState] | None = None, *, replicas: int = 2
@@ -90,7 +95,8 @@ async def test_what_a_pool_is_made_of_is_applied_once(keeper: Keeper) -> None:
 
 async def test_only_what_differs_is_applied_again(keeper: Keeper) -> None:
     await keeper.keep()
-    assert await keeper.keep(replicas=3) == ["patch statefulsets"]
+    put_pool(keeper.server, replicas=3)
+    assert await keeper.keep(replicas=3) == ["patch roles", "patch statefulsets"]
     rtsp = {"url": "rtsp://camera.example/", "credentialsSecretRef": {"name": "login"}}
     put_camera(keeper.server, "lobby", source={"rtsp": rtsp})
     assert await keeper.keep(replicas=3) == ["patch roles"]
@@ -118,10 +124,97 @@ async def test_what_was_refused_is_applied_again_and_is_no_matter_of_the_rest(
     keeper.api.before = refuse
     await keeper.keep()
     assert keeper.server.find(STATEFUL_SETS, "default") is not None
+    assert await keeper.keep() == [], "it rests"
+    assert keeper.pools.again == 1
+    keeper.time += 1
     assert await keeper.keep() == ["patch services"]
     keeper.api.before = nothing
+    assert keeper.pools.again == 3
+    keeper.time += 2
     assert await keeper.keep() == ["patch services"]
     assert await keeper.keep() == []
+
+
+async def test_a_status_that_is_refused_rests_until_its_pool_is_another_one(
+    keeper: Keeper,
+) -> None:
+    async def refuse(_call: Call) -> None:
+        raise ApiForbidden(403, "Forbidden", "a policy says no")
+
+    keeper.api.before = refuse
+    await keeper.say({})
+    await keeper.say({})
+    assert keeper.api.asked == []
+    keeper.api.before = nothing
+    put_pool(keeper.server, replicas=3)
+    await keeper.say({})
+    assert [call.label for call in keeper.api.asked] == ["camerapools/status"]
+
+
+def drift(keeper: Keeper, **spec: Any) -> None:
+    there = keeper.server.find(STATEFUL_SETS, "default")["spec"]
+    keeper.server.put(STATEFUL_SETS, "default", spec={**there, **spec})
+
+
+async def test_a_stateful_set_that_somebody_changes_or_deletes_is_repaired_at_once(
+    keeper: Keeper,
+) -> None:
+    await keeper.keep()
+    drift(keeper, replicas=7)
+    assert await keeper.keep() == ["patch statefulsets"]
+    assert keeper.server.find(STATEFUL_SETS, "default")["spec"]["replicas"] == 2
+    assert await keeper.keep() == []
+    keeper.time += 1
+    keeper.server.drop(STATEFUL_SETS, "default")
+    assert await keeper.keep() == ["patch statefulsets"]
+    assert await keeper.keep() == []
+
+
+async def test_what_the_controller_says_of_a_stateful_set_costs_nothing(keeper: Keeper) -> None:
+    await keeper.keep()
+    told = keeper.told
+    keeper.server.put(STATEFUL_SETS, "default", status={"readyReplicas": 1})
+    assert keeper.told == told
+    assert await keeper.keep() == []
+
+
+async def test_whoever_undoes_each_repair_is_answered_ever_more_rarely(keeper: Keeper) -> None:
+    await keeper.keep()
+    repairs = 0
+    for second in range(600):
+        keeper.time = float(second)
+        drift(keeper, replicas=7)
+        repairs += await keeper.keep() == ["patch statefulsets"]
+    assert 10 < repairs < 20
+    keeper.pools.forget()
+    assert "patch statefulsets" in await keeper.keep()
+
+
+async def test_who_may_still_run_may_hold_its_lease(keeper: Keeper) -> None:
+    """A pod that is taken away says farewell: its Lease is among the Role's until it is gone."""
+    put_pod(keeper.server, "default-4", ready=True)
+    put_pod(keeper.server, "default-4000000", ready=True)
+    await keeper.keep()
+    leases = names_of_leases(keeper)
+    assert leases[:5] == [f"default-{number}" for number in range(5)]
+    assert len(leases) == 1000, "and never more than a pool may have"
+    keeper.server.drop(PODS, "default-4000000")
+    await keeper.keep()
+    assert len(names_of_leases(keeper)) == 5
+    keeper.server.drop(PODS, "default-4")
+    await keeper.keep()
+    assert names_of_leases(keeper) == ["default-0", "default-1"]
+
+
+def names_of_leases(keeper: Keeper) -> list[str]:
+    rules = keeper.server.find(ROLES, "default-worker")["rules"]
+    (named,) = [one["resourceNames"] for one in rules if "resourceNames" in one]
+    return list(named)
+
+
+async def test_a_role_allows_a_new_worker_its_lease_before_it_starts(keeper: Keeper) -> None:
+    called = await keeper.keep()
+    assert called.index("patch roles") < called.index("patch statefulsets")
 
 
 async def nothing(_call: Call) -> None:
