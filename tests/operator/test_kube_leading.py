@@ -76,6 +76,21 @@ async def test_a_leader_that_was_frozen_in_mid_pass_writes_nothing_when_it_wakes
     assert lease["spec"]["holderIdentity"] == standby.identity.name
 
 
+async def test_a_leader_whose_lease_has_run_out_does_not_call_itself_one(here: Operated) -> None:
+    operator = await here.operator()
+    await here.eventually(operator.leads, "it leads")
+    here.server.pause()
+
+    async def does_not_lead() -> bool:
+        return await operator.get("/healthz") == (200, "ok\n") and not await operator.leads()
+
+    try:
+        await here.eventually(does_not_lead, "it cannot renew its Lease")
+    finally:
+        here.server.resume()
+    await here.eventually(operator.leads, "it leads again")
+
+
 # Beginnings and outages
 
 
