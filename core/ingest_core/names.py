@@ -11,6 +11,8 @@ DEFAULT_POOL: Final = "default"
 CAMERA_ID_PATTERN: Final = r"^[A-Za-z0-9_.-]{1,63}\Z"
 OBJECT_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z"
 WORKER_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?\Z"
+POOL_NAME_PATTERN: Final = r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?\Z"
+NAMESPACE_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z"
 SECRET_KEY_PATTERN: Final = r"^[-._a-zA-Z0-9]{1,253}\Z"
 
 REDIS_STREAM: Final = "camera-events"

@@ -45,6 +45,13 @@ _PATTERNS: Final = {
     names.WORKER_NAME_PATTERN: (
         "must be 1 to 63 of the characters a-z 0-9 - . and begin and end with a letter or a digit"
     ),
+    names.POOL_NAME_PATTERN: (
+        "must be 1 to 52 of the characters a-z 0-9 -, begin with a letter and end with a letter or "
+        "a digit"
+    ),
+    names.NAMESPACE_PATTERN: (
+        "must be 1 to 63 of the characters a-z 0-9 - and begin and end with a letter or a digit"
+    ),
     names.SECRET_KEY_PATTERN: "must be 1 to 253 of the characters A-Z a-z 0-9 _ . -",
 }
 

@@ -35,8 +35,10 @@ Kubeconfig = Annotated[
         "pod's service account, else ~/.kube/config."
     ),
 ]
+NamespaceName = Annotated[str, Meta(pattern=names.NAMESPACE_PATTERN)]
 Namespace = Annotated[
-    str | None, Meta(description="Where the Cameras are. Not given: the pod's or the kubeconfig's.")
+    NamespaceName | None,
+    Meta(description="Where the Cameras are. Not given: the pod's or the kubeconfig's."),
 ]
 
 

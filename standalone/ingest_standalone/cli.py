@@ -14,11 +14,11 @@ try:  # a Ctrl-C comes at any moment, and importing takes the first of them
     from collections.abc import Callable, Mapping, Sequence
     from functools import partial
     from importlib import metadata
-    from typing import Any, Final
+    from typing import Any, Final, Never
 
     import structlog
 
-    from ingest_core import logs, settings
+    from ingest_core import logs, manifest, settings
     from ingest_core.errors import IngestError, InvalidManifest
     from ingest_core.http import Listen, parse_listen
     from ingest_core.settings import LogSettings
@@ -37,6 +37,13 @@ INTERRUPTED: Final = 130  # as a shell says it of SIGINT
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
+class Parser(argparse.ArgumentParser):
+    """Says of a wrong call what is wrong, and where the help is: the usage is a screen long."""
+
+    def error(self, message: str) -> Never:
+        self.exit(2, f"{self.prog}: {message}\nSee {self.prog} --help\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
     try:
@@ -46,8 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    parser = make_parser()
-    given = parser.parse_args(arguments)
+    given, unknown = make_parser().parse_known_args(arguments)
+    parser: Parser = given.parser
+    if unknown:
+        parser.error(_unknown(unknown))
     try:
         status = int(given.run(given))
         sys.stdout.flush()  # here, where a reader that went away is caught
@@ -62,6 +71,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         raise  # a bug: its traceback is wanted
     else:
         return status
+
+
+def _unknown(arguments: Sequence[str]) -> str:
+    """Of what is no option of a command, no value: it may be a password."""
+    flags = [one.partition("=")[0] for one in arguments if one.startswith("-")]
+    return f"there is no option {', '.join(flags)}" if flags else "an argument is one too many"
 
 
 def _failed(error: Exception) -> int:
@@ -83,7 +98,7 @@ def _only(error: Exception) -> Exception | None:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command's arguments, from which docs/reference/settings.md is made, too."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="camera-ingest", description="IP cameras in; fresh frames, events and metrics out."
     )
     parser.add_argument("--version", action="version", version=metadata.version("camera-ingest"))
@@ -134,6 +149,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     probing.add_arguments(probe)
     probe.set_defaults(run=_probe)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 
@@ -175,8 +192,21 @@ def _add_cluster(commands: Any) -> None:
         help="print the service accounts and Roles that operator and gateway need",
         description="Print ServiceAccounts, Roles and RoleBindings, for kubectl apply -f -.",
     )
-    rbac.add_argument("--namespace", required=True, help="where everything of this installation is")
+    rbac.add_argument(
+        "--namespace",
+        required=True,
+        type=_namespace,
+        help="where everything of this installation is",
+    )
     rbac.set_defaults(run=_rbac)
+
+
+def _namespace(text: str) -> str:
+    try:
+        return manifest.parse(text, settings.NamespaceName)
+    except InvalidManifest as error:
+        (problem,) = error.problems
+        raise argparse.ArgumentTypeError(f"{problem.rule} (found {problem.value})") from None
 
 
 def _rbac(given: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from ingest_core.settings import settings_of
 from ingest_standalone.cli import _only, main
 from ingest_standalone.settings import StandaloneSettings
 
-COMMANDS = ("standalone", "demo", "simulator", "probe")
+COMMANDS = ("standalone", "demo", "simulator", "probe", "operator", "worker", "gateway", "rbac")
 COMMAND_LINE = (
     sys.executable,
     "-c",
@@ -57,18 +57,77 @@ def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("record",), ("standalone", "--no-such-flag"), ("probe",)]
+    ("arguments", "said", "command"),
+    [
+        ((), "the following arguments are required: COMMAND", ""),
+        (("record",), "invalid choice: 'record'", ""),
+        (("standalone", "--no-such-flag"), "there is no option --no-such-flag", " standalone"),
+        (("standalone", "more"), "an argument is one too many", " standalone"),
+        (("worker", "--worker"), "--worker: expected one argument", " worker"),
+        (("worker",), "--worker: is required", " worker"),
+        (("probe",), "the following arguments are required: url", " probe"),
+        (("standalone", "--connects", "0"), '--connects: must be >= 1 (found "0")', " standalone"),
+    ],
 )
-def test_called_wrongly_it_says_how_and_ends_with_two(
-    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+def test_called_wrongly_it_says_what_is_wrong_and_whose_help_to_read_and_ends_with_two(
+    arguments: tuple[str, ...], said: str, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exits(*arguments) == 2
-    assert "usage: camera-ingest" in capsys.readouterr().err
+    wrong, hint = capsys.readouterr().err.splitlines()
+    assert wrong.startswith(f"camera-ingest{command}: ")
+    assert said in wrong
+    assert hint == f"See camera-ingest{command} --help"
 
 
-def test_a_bad_setting_is_named_and_ends_with_two(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exits("standalone", "--connects", "0") == 2
-    assert '--connects: must be >= 1 (found "0")' in capsys.readouterr().err
+@pytest.mark.parametrize("given", ["--redis-ulr=redis://u:hunter2@h", "redis://u:hunter2@h"])
+def test_what_is_given_to_no_option_is_not_repeated(
+    given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exits("standalone", given) == 2
+    assert "hunter2" not in capsys.readouterr().err
+
+
+LABEL = "must be 1 to 63 of the characters a-z 0-9 - and begin and end with a letter or a digit"
+POD = "must be 1 to 63 of the characters a-z 0-9 - . and begin and end with a letter or a digit"
+POOL = "must be 1 to 52 of the characters a-z 0-9 -, begin with a letter and end with a letter"
+
+
+@pytest.mark.parametrize("wrong", ["Default", "a_b", "-a", "a-", "a/b", "a" * 64, ""])
+@pytest.mark.parametrize(
+    ("command", "option", "rule"),
+    [
+        ("worker --worker w-0", "--namespace", LABEL),
+        ("worker", "--worker", POD),
+        ("worker --worker w-0", "--pool", POOL),
+        ("gateway", "--namespace", LABEL),
+        ("operator", "--namespace", LABEL),
+        ("rbac", "--namespace", LABEL),
+    ],
+)
+def test_a_name_that_no_object_can_have_is_refused_with_option_rule_and_value(
+    command: str, option: str, rule: str, wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exits(*command.split(), f"{option}={wrong}") == 2
+    said = capsys.readouterr().err
+    assert f"{option}: {rule}" in said
+    assert f'(found "{wrong}")' in said
+
+
+@pytest.mark.parametrize("command", [("worker", "--worker", "w-0"), ("gateway",), ("operator",)])
+def test_a_kubeconfig_that_is_not_there_is_one_line_that_names_it(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "missing")
+    sentence = "gives no access to an API server: there is no such file"
+    for arguments, environment, named in (
+        (("--kubeconfig", missing), {}, missing),
+        ((), {"KUBECONFIG": missing}, f"{missing} of $KUBECONFIG"),
+        ((), {"KUBECONFIG": "", "HOME": str(tmp_path)}, "~/.kube/config"),
+    ):
+        ended = run(*command, *arguments, environment=environment)
+        (line,) = ended.stderr.splitlines()
+        assert line.startswith(f"camera-ingest: the kubeconfig {named} {sentence}")
+        assert (ended.returncode, ended.stdout) == (1, "")
 
 
 def test_a_password_in_an_argument_is_refused_and_not_repeated() -> None:
@@ -114,7 +173,7 @@ def test_one_error_is_found_within_its_groups_and_several_are_not() -> None:
 @pytest.mark.parametrize("command", ["standalone", "demo"])
 def test_an_address_that_is_none_is_one_line_before_anything_is_opened(command: str) -> None:
     ended = run(command, "--listen", "8000")
-    line = ended.stderr.splitlines()[-1]
+    line, _ = ended.stderr.splitlines()
     assert "--listen: '8000' has no port: write HOST:PORT" in line
     assert (ended.returncode, ended.stdout) == (2, "")
 

@@ -41,9 +41,13 @@ class ClusterWorkerSettings(WorkerSettings, frozen=True, kw_only=True):
             "of its name, which may run still. Not given: each start waits with Exclusive cameras."
         ),
     ] = None
-    pool: Annotated[str, Meta(description="The CameraPool that it belongs to.", min_length=1)] = (
-        names.DEFAULT_POOL
-    )
+    pool: Annotated[
+        str,
+        Meta(
+            description="The CameraPool that it belongs to.",
+            pattern=names.POOL_NAME_PATTERN,
+        ),
+    ] = names.DEFAULT_POOL
     listen: Annotated[
         str, Meta(description="HOST:PORT of the frame API that the gateway asks.")
     ] = f":{names.WORKER_PORT}"

@@ -130,9 +130,9 @@ def _read(file: Path) -> _Config:
 def _missing(part: _Cluster | _User, file: Path) -> Iterator[Path]:
     """Files that it names and that are not there."""
     if isinstance(part, _Cluster):
-        named = (part.certificate_authority,)
+        named = [part.certificate_authority]
     else:
-        named = (part.token_file, part.client_certificate, part.client_key)
+        named = [part.token_file, part.client_certificate, part.client_key]
     for name in named:
         if name and not (file.parent / name).is_file():
             yield file.parent / name
