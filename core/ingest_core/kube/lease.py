@@ -213,6 +213,8 @@ class LeaseHolder:
             try:
                 found = _Found.of(await self._api.get(LEASES, self._name))
             except ApiNotFound:
+                if self._patient and self._seen is not None and self._seen.alive(self._now()):
+                    return False  # deleted by hand: its holder has not heard of it yet
                 await self._create()
                 return True
         holder = found.lease.spec.holder_identity

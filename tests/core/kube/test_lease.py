@@ -131,6 +131,22 @@ async def test_a_worker_takes_that_of_its_name_at_once() -> None:
     assert len(found["metadata"]["labels"]) == 3  # and what others wrote
 
 
+@in_virtual_time
+async def test_a_candidate_waits_for_a_holder_whose_lease_is_deleted_by_hand() -> None:
+    """It may act by it until it has heard, and makes it anew."""
+    server = MemoryServer()
+    leader, _ = holder(server, "leader")
+    other, _ = holder(server, "other")
+    async with running(leader, other):
+        await taken(leader)
+        for _ in range(8):  # at another moment between two renewals each time
+            await asyncio.sleep(7.7)
+            server.drop(LEASES, NAME)
+        await asyncio.sleep(LONGEST + 1)
+        assert (leader.holds, other.holds) == (True, False)
+        assert lease(server)["spec"]["holderIdentity"] == "leader"
+
+
 @pytest.mark.parametrize("renewed", ["1999-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "soon"])
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_a_candidate_waits_until_the_holder_has_run_out_by_its_own_clock(
