@@ -85,7 +85,6 @@ class Reconciler:
         """Reconcile until cancelled, while this process leads; whether it does, its Lease says."""
         await self._lease.held.wait()
         log.info("leading")
-        self._metrics.leader.set(1)
         rest = 0.0
         while True:
             self._news.clear()
