@@ -16,6 +16,7 @@ from ingest_operator.state import CameraState, Life, WorkerState
 SIZES: Final = (100, 300, 1000, 3000, 10000)
 PER_WORKER: Final = 100
 RULES: Final = {"default": PoolRules(Budget(1000, PER_WORKER + 20), Rebalance(20, 10))}
+VERSION: Final = 2 * SIZES[-1]
 _TRIES: Final = 5
 _NOW: Final = "2026-11-24T00:00:00.000Z"
 
@@ -43,10 +44,10 @@ def measure() -> list[Line]:
 
 def _timed(cameras: list[CameraState], workers: dict[str, WorkerState]) -> tuple[float, Plan]:
     times = []
-    made = plan(cameras, workers, RULES, _NOW)
+    made = plan(cameras, workers, RULES, _NOW, VERSION)
     for _ in range(_TRIES):
         began = time.perf_counter()
-        made = plan(cameras, workers, RULES, _NOW)
+        made = plan(cameras, workers, RULES, _NOW, VERSION)
         times.append(time.perf_counter() - began)
     return min(times), made
 
@@ -54,7 +55,9 @@ def _timed(cameras: list[CameraState], workers: dict[str, WorkerState]) -> tuple
 def _camera(number: int, worker: str | None = None) -> CameraState:
     return CameraState(
         name=f"cam-{number:05}",
+        id=f"cam-{number:05}",
         uid=str(number),
+        created=_NOW,
         version=number + 1,
         generation=1,
         deleting=False,

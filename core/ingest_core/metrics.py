@@ -176,7 +176,7 @@ CAMERA_MOVES: Final = Metric(
     f"{PREFIX}camera_moves_total",
     "counter",
     "Cameras that were given another worker, by reason: new, worker_lost, drain, budget, pool, "
-    "rebalance, unplaced.",
+    "duplicate_id, rebalance, unplaced.",
     ("reason",),
 )
 CAMERAS: Final = Metric(

@@ -188,9 +188,15 @@ class Metadata(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
+    creation_timestamp: str | None = None  # null in what `kubectl create --dry-run` prints
     deletion_timestamp: str = ""
     labels: dict[str, str] | UnsetType = UNSET
     annotations: dict[str, Any] | UnsetType = UNSET
+
+    @property
+    def seniority(self) -> tuple[str, str]:
+        """Never changes. Of several Cameras with one id the one that has the least has the id."""
+        return self.creation_timestamp or "", self.uid
 
 
 class Camera(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -76,6 +76,7 @@ class PoolStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     observed_generation: int = 0
     replicas: int = 0
     ready_replicas: int = 0
+    workers: int = 0
     selector: str = ""
     cameras: int = 0
     assigned: int = 0

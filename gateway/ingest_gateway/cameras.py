@@ -51,7 +51,10 @@ class Cameras:
         if not self._registry.synced:
             raise RegistryUnavailable("the cameras have not been read yet")
         after = request.query.get("continue", "")
-        every = sorted(self._registry.cameras.values(), key=lambda camera: camera.id)
+        cameras = self._registry.cameras.values()
+        by_age = sorted(cameras, key=lambda camera: camera.metadata.seniority, reverse=True)
+        by_id = {camera.id: camera for camera in by_age}  # of several with one id, who has it
+        every = [by_id[camera_id] for camera_id in sorted(by_id)]
         rest = [camera for camera in every if camera.id > after]
         page = rest[:limit]
         live = await self._workers.live(page)

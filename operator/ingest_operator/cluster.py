@@ -62,6 +62,7 @@ class Cluster:
         self._now = now
         self.clock: Final = SightedClock(patience, now)
         self._heads: dict[Kind, dict[str, Meta]] = {kind: {} for kind in Kind}
+        self._reached = dict.fromkeys(Kind, 0)
         self._ends: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}  # version, by name
         self._cameras: dict[str, CameraState] = {}
         self._pools: dict[str, CameraPool] = {}
@@ -81,6 +82,11 @@ class Cluster:
     def silence(self) -> float:
         """Seconds since a Lease was last seen to change: there is always one that does."""
         return self._now() - self._lease_heard
+
+    @property
+    def version(self) -> int:
+        """The newest that was seen of any Camera, ends included."""
+        return self._reached[Kind.CAMERA]
 
     @property
     def unreadable_pools(self) -> frozenset[str]:
@@ -103,6 +109,7 @@ class Cluster:
             raw: As its JSON was decoded.
         """
         head = msgspec.convert(raw, _Headed).metadata
+        self.reached(kind, version(head.resource_version))
         there = self._heads[kind].get(head.name)
         known = version(there.resource_version) if there else self._ends[kind].get(head.name, -1)
         if version(head.resource_version) <= known:
@@ -128,6 +135,7 @@ class Cluster:
             name: Its name.
             at: Version at which it was not there.
         """
+        self.reached(kind, at)
         there, ends = self._heads[kind].get(name), self._ends[kind]
         if there is not None and version(there.resource_version) > at:
             return
@@ -149,6 +157,10 @@ class Cluster:
         }
         if copies[kind].pop(name, None) is not None:
             self._tell()
+
+    def reached(self, kind: Kind, at: int) -> None:
+        """Everything of a kind was seen at this version, or one of it was."""
+        self._reached[kind] = max(self._reached[kind], at)
 
     def _take(self, kind: Kind, name: str, raw: Any) -> bool:
         """Is it another one, as far as a plan goes?"""

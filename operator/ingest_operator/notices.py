@@ -8,6 +8,8 @@ import structlog
 from ingest_core.kube.events import Recorder
 from ingest_core.kube.resources import POOLS
 from ingest_operator.cluster import Cluster
+from ingest_operator.plan import Lack
+from ingest_operator.pool_status import advice
 from ingest_operator.state import WorkerState
 
 CAPACITY_EXHAUSTED: Final = "CapacityExhausted"
@@ -25,10 +27,18 @@ class Notices:
         self._exhausted: set[str] = set()
 
     def workers(self, workers: Mapping[str, WorkerState], cluster: Cluster) -> None:
-        """Tell of workers whose Lease ran out; one that let go of it is not lost."""
+        """Tell of workers whose Lease ran out; one that let go of it is not lost.
+
+        One that this process never saw alive is news if its cameras say still that they have it:
+        the leader that would have told was gone before it did.
+        """
+        untold: set[str | None] = set()
+        if workers.keys() - self._alive.keys():
+            untold = {one.worker for one in cluster.cameras.values() if one.believed}
         for name, worker in workers.items():
             before = self._alive.get(name)
-            if before is True and not worker.captures and cluster.leases[name].seen.holder:
+            lost = not worker.captures and cluster.leases[name].seen.holder
+            if lost and (before or (before is None and name in untold)):
                 log.warning("worker_lost", worker=name, pool=worker.pool)
                 self._tell(
                     cluster,
@@ -42,13 +52,17 @@ class Notices:
         for name in self._alive.keys() - workers.keys():
             del self._alive[name]
 
-    def exhausted(self, exhausted: Mapping[str, int], cluster: Cluster) -> None:
+    def exhausted(self, exhausted: Mapping[str, Lack], cluster: Cluster) -> None:
         """Tell when a pool has no room for cameras, and when it has again."""
-        now = {pool for pool, cameras in exhausted.items() if cameras}
+        now = {pool for pool, lack in exhausted.items() if lack}
         for pool in sorted(now - self._exhausted):
-            log.warning("capacity_exhausted", pool=pool, cameras=exhausted[pool])
-            text = f"no room for {exhausted[pool]} cameras: add workers, or take cameras away"
-            self._tell(cluster, pool, CAPACITY_EXHAUSTED, text)
+            lack, found = exhausted[pool], cluster.pools.get(pool)
+            log.warning(
+                "capacity_exhausted", pool=pool, cameras=lack.cameras, too_heavy=lack.too_heavy
+            )
+            if found is not None:
+                text = advice(lack, found.spec.worker.weight_capacity)
+                self._tell(cluster, pool, CAPACITY_EXHAUSTED, text)
         for pool in sorted(self._exhausted - now):
             log.info("capacity_available", pool=pool)
         self._exhausted = now

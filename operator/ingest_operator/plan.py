@@ -12,8 +12,10 @@ from typing import Final, Literal
 
 from ingest_core.conditions import merged
 from ingest_core.model import ASSIGNED, READY, Assignment, Condition
+from ingest_operator import ids
+from ingest_operator.assignments import Moment
 from ingest_operator.placement import Budget, Placement, Rebalance, place, rebalance
-from ingest_operator.state import CameraState, Life, WorkerState, assignment_of
+from ingest_operator.state import DUPLICATE_ID, CameraState, Life, WorkerState, assignment_of
 
 
 class Reason:
@@ -21,6 +23,7 @@ class Reason:
 
     ASSIGNED: Final = "Assigned"
     CAPACITY_EXHAUSTED: Final = "CapacityExhausted"
+    DUPLICATE_ID: Final = DUPLICATE_ID
     NO_WORKER: Final = "NoWorker"
     POOL_NOT_FOUND: Final = "PoolNotFound"
     WORKER_LOST: Final = "WorkerLost"
@@ -34,6 +37,7 @@ class Cause:
     DRAIN: Final = "drain"
     BUDGET: Final = "budget"
     POOL: Final = "pool"
+    DUPLICATE_ID: Final = "duplicate_id"
     REBALANCE: Final = "rebalance"
     UNPLACED: Final = "unplaced"
 
@@ -66,6 +70,22 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """Cameras of a pool that have no room: how many would find it on further workers, how many not.
+
+    Attributes:
+        cameras: For which workers lack.
+        too_heavy: That weigh more than any worker may take.
+    """
+
+    cameras: int = 0
+    too_heavy: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.cameras or self.too_heavy)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to write, the most urgent first, and what was found on the way.
 
@@ -78,7 +98,7 @@ class Plan:
 
     writes: tuple[Write, ...]
     rebalancing: Mapping[str, int]
-    exhausted: Mapping[str, int]
+    exhausted: Mapping[str, Lack]
 
 
 def plan(
@@ -86,6 +106,8 @@ def plan(
     workers: Mapping[str, WorkerState],
     pools: Mapping[str, PoolRules],
     now: str,
+    version: int,
+    *,
     unreadable: AbstractSet[str] = frozenset(),
 ) -> Plan:
     """Compare what is with what should be.
@@ -95,25 +117,34 @@ def plan(
         workers: Every worker that is known, by name.
         pools: Every pool, by name.
         now: RFC 3339, for people.
+        version: The newest that was seen of any Camera, ends included: no epoch is above it.
         unreadable: Pools that are there and cannot be read: their cameras are left alone.
     """
+    known = list(cameras)
+    at = Moment(workers, now, version)
+    taken = ids.taken(known)
     by_pool: dict[str, list[CameraState]] = defaultdict(list)
     foreign: dict[str, list[CameraState]] = defaultdict(list)
-    for camera in cameras:
-        if not camera.deleting:
-            by_pool[camera.pool].append(camera)
-            worker = workers.get(camera.worker or "")
-            if worker is not None and worker.pool != camera.pool:
-                foreign[worker.pool].append(camera)
     writes: list[Write] = []
+    for camera in known:
+        if camera.deleting:
+            continue
+        holder = taken.get(camera.name)
+        worker = workers.get(camera.worker or "")
+        if holder is not None:
+            writes += _refused(camera, holder, at)
+        else:
+            by_pool[camera.pool].append(camera)
+        if worker is not None and (holder is not None or worker.pool != camera.pool):
+            foreign[worker.pool].append(camera)
     rebalancing: dict[str, int] = {}
-    exhausted: dict[str, int] = {}
+    exhausted: dict[str, Lack] = {}
     for pool, members in sorted(by_pool.items()):
         rules = pools.get(pool)
         if pool in unreadable:
             continue
         if rules is None:
-            writes += _orphaned(members, pool, workers, now)
+            writes += _orphaned(members, pool, at)
             continue
         own = {name: one for name, one in workers.items() if one.pool == pool}
         placement = place(members, _seen_from(pool, workers), rules.budget, foreign[pool])
@@ -124,8 +155,9 @@ def plan(
             evened = rebalance(members, own, rules.budget, rules.rebalance)
         rebalancing[pool] = len(evened)
         has_worker = any(one.life is Life.OPEN for one in own.values())
-        exhausted[pool] = len(placement.unplaced) + len(placement.waiting) if has_worker else 0
-        decided = _Decided(placement, evened, workers, rules.budget, has_worker, now)
+        lacking = placement.unplaced | placement.waiting
+        exhausted[pool] = Lack(len(homeless), len(lacking & too_heavy)) if has_worker else Lack()
+        decided = _Decided(placement, evened, rules.budget, has_worker, at)
         writes += filter(None, map(decided.write, members))
     writes.sort(key=_urgency)
     return Plan(tuple(writes), rebalancing, exhausted)
@@ -141,15 +173,24 @@ def _seen_from(pool: str, workers: Mapping[str, WorkerState]) -> Mapping[str, Wo
     }
 
 
-def _orphaned(
-    members: Iterable[CameraState], pool: str, workers: Mapping[str, WorkerState], now: str
-) -> Iterable[Write]:
+def _orphaned(members: Iterable[CameraState], pool: str, at: Moment) -> Iterable[Write]:
     """A pool that is not there takes its cameras' assignments with it."""
     said = Reason.POOL_NOT_FOUND, f"there is no CameraPool {pool!r} in this namespace"
     for camera in members:
-        write = _compare(camera, _taken_away(camera, workers, now), said, Cause.POOL, now)
+        write = _compare(camera, at.taken_away(camera), said, Cause.POOL, at.now)
         if write is not None:
             yield write
+
+
+def _refused(camera: CameraState, holder: CameraState, at: Moment) -> Iterable[Write]:
+    """An id that another camera has is none: whatever had a worker by it has none any more."""
+    text = (
+        f"Camera {holder.name!r} is older and has the id {camera.id!r}: delete one of the two, or "
+        "make this one anew with another spec.cameraId"
+    )
+    said = Reason.DUPLICATE_ID, text
+    write = _compare(camera, at.taken_away(camera), said, Cause.DUPLICATE_ID, at.now)
+    return () if write is None else (write,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,88 +199,27 @@ class _Decided:
 
     placement: Placement
     evened: Mapping[str, str]
-    workers: Mapping[str, WorkerState]
     budget: Budget
     has_worker: bool
-    now: str
+    at: Moment
 
     def write(self, camera: CameraState) -> Write | None:
         """What must be written of a camera; None: all of it stands there."""
         target = self.placement.moves.get(camera.name) or self.evened.get(camera.name)
         if target is not None:
             evened = camera.name in self.evened
-            cause = Cause.REBALANCE if evened else _cause(camera, self.workers)
-            assignment = _given(camera, target, self.workers, self.now)
-            return _compare(camera, assignment, (Reason.ASSIGNED, ""), cause, self.now)
+            cause = Cause.REBALANCE if evened else _cause(camera, self.at.workers)
+            assignment = self.at.given(camera, target)
+            return _compare(camera, assignment, (Reason.ASSIGNED, ""), cause, self.at.now)
         if camera.name in self.placement.unplaced:
             why = _no_room(camera, self.budget, has_worker=self.has_worker)
-            nobodys = _taken_away(camera, self.workers, self.now)
-            return _compare(camera, nobodys, why, Cause.UNPLACED, self.now)
+            nobodys = self.at.taken_away(camera)
+            return _compare(camera, nobodys, why, Cause.UNPLACED, self.at.now)
         said = (Reason.ASSIGNED, "")
-        worker = self.workers.get(camera.worker or "")
+        worker = self.at.workers.get(camera.worker or "")
         if worker is not None and not worker.captures:
             said = Reason.WORKER_LOST, f"worker {worker.name} is lost, and no other has room"
-        return _compare(camera, _settled(camera, self.workers), said, None, self.now)
-
-
-def _given(
-    camera: CameraState, target: str, workers: Mapping[str, WorkerState], now: str
-) -> Assignment:
-    """Camera → worker. What is captured is handed over; what is not is only given."""
-    holder = _holder(camera, workers)
-    previous = holder if holder != target else None
-    return Assignment(worker=target, previous=previous, epoch=_next_epoch(camera), time=now)
-
-
-def _taken_away(
-    camera: CameraState, workers: Mapping[str, WorkerState], now: str
-) -> Assignment | None:
-    """Nobody's. An assignment that once was stays, without a worker, so that its epoch holds.
-
-    Who captures an Exclusive camera is to say that it let go: somebody else may get it soon.
-    """
-    if camera.worker is None:
-        return _settled(camera, workers)
-    previous = _holder(camera, workers) if camera.exclusive else None
-    return Assignment(previous=previous, epoch=_next_epoch(camera), time=now)
-
-
-def _holder(camera: CameraState, workers: Mapping[str, WorkerState]) -> str | None:
-    """Who captures it, as far as is known; None: nobody who lives."""
-    holder = camera.previous if _handing_over(camera, workers) else camera.worker
-    return holder if holder is not None and _captures(holder, workers) else None
-
-
-def _settled(camera: CameraState, workers: Mapping[str, WorkerState]) -> Assignment | None:
-    """The assignment as it stands, less a previous worker that has nothing any more."""
-    assignment = assignment_of(camera)
-    if assignment is None or camera.previous is None or _handing_over(camera, workers):
-        return assignment
-    return Assignment(worker=camera.worker, epoch=camera.epoch, time=camera.since or None)
-
-
-def _handing_over(camera: CameraState, workers: Mapping[str, WorkerState]) -> bool:
-    """Is it the previous worker that captures it still?"""
-    return (
-        camera.previous is not None
-        and _captures(camera.previous, workers)
-        and camera.released < camera.epoch
-        and (camera.exclusive or camera.connected < camera.epoch)
-    )
-
-
-def _next_epoch(camera: CameraState) -> int:
-    """Grows by one; begins with the object's version, above all epochs of its name before it.
-
-    An epoch grows only with a write, and each write makes the API server's version grow: so the
-    version is above every epoch that a deleted camera of the same name ever had.
-    """
-    return camera.epoch + 1 if camera.epoch else max(1, camera.version)
-
-
-def _captures(worker: str, workers: Mapping[str, WorkerState]) -> bool:
-    one = workers.get(worker)
-    return one is not None and one.captures
+        return _compare(camera, self.at.settled(camera), said, None, self.at.now)
 
 
 def _cause(camera: CameraState, workers: Mapping[str, WorkerState]) -> str:

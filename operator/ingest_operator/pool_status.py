@@ -8,6 +8,7 @@ from ingest_core.conditions import merged
 from ingest_core.model import READY, Condition
 from ingest_core.pool import CAPACITY_EXHAUSTED, PROGRESSING, CameraPool, PoolStatus
 from ingest_operator.manifests import selector_text
+from ingest_operator.plan import Lack
 from ingest_operator.state import CameraState, Life, WorkerState
 
 PERCENT: Final = 100
@@ -23,7 +24,7 @@ class PoolFacts:
         pods: How many there are.
         ready: How many of them are.
         wanted: Workers that it should have.
-        exhausted: Cameras without room.
+        lack: Cameras without room.
     """
 
     cameras: Sequence[CameraState]
@@ -31,31 +32,32 @@ class PoolFacts:
     pods: int
     ready: int
     wanted: int
-    exhausted: int
+    lack: Lack
 
 
 def pool_status(pool: CameraPool, facts: PoolFacts, now: str) -> PoolStatus:
     """The status of a pool, whole; `now` is RFC 3339."""
-    cameras = facts.cameras
+    cameras = [one for one in facts.cameras if not one.refused]
     lives = [one.life for one in facts.workers]
-    open_ = lives.count(Life.OPEN)
+    open_, leaving = lives.count(Life.OPEN), lives.count(Life.LEAVING)
     assigned = sum(one.worker is not None for one in cameras)
     weight = sum(one.weight for one in cameras if one.worker is not None)
     capacity = open_ * pool.spec.worker.weight_capacity
     spare_missing = _missing_spare(pool, cameras, open_)
     seen = (
         _ready(open_, facts.wanted),
-        _progressing(lives, open_, facts.wanted),
-        _exhausted(facts.exhausted, spare_missing),
+        _progressing(open_, leaving, facts.wanted),
+        _exhausted(facts.lack, pool.spec.worker.weight_capacity, spare_missing),
     )
     return PoolStatus(
         observed_generation=pool.metadata.generation,
         replicas=facts.pods,
         ready_replicas=facts.ready,
+        workers=open_ + leaving,
         selector=selector_text(pool.metadata.name),
-        cameras=len(cameras),
+        cameras=len(facts.cameras),
         assigned=assigned,
-        unassigned=len(cameras) - assigned,
+        unassigned=len(facts.cameras) - assigned,
         utilization_percent=round(PERCENT * weight / capacity) if capacity else 0,
         conditions=merged(
             pool.status.conditions, seen, generation=pool.metadata.generation, now=now
@@ -75,26 +77,50 @@ def _missing_spare(pool: CameraPool, cameras: Sequence[CameraState], open_: int)
 def _ready(open_: int, wanted: int) -> Condition:
     if open_ >= wanted:
         return _condition(READY, "True", "WorkersReady", "")
-    return _condition(READY, "False", "WorkersMissing", f"{open_} of {wanted} workers are there")
+    return _condition(READY, "False", "WorkersMissing", f"{open_} of {_some(wanted, 'worker')}")
 
 
-def _progressing(lives: list[Life], open_: int, wanted: int) -> Condition:
-    leaving = lives.count(Life.LEAVING)
+def _progressing(open_: int, leaving: int, wanted: int) -> Condition:
     if leaving:
-        return _condition(PROGRESSING, "True", "Draining", f"{leaving} workers are being relieved")
+        text = f"relieving {_some(leaving, 'worker')} of cameras"
+        return _condition(PROGRESSING, "True", "Draining", text)
     if open_ < wanted:
-        return _condition(PROGRESSING, "True", "Starting", f"{wanted - open_} workers are to come")
+        text = f"waiting for {_some(wanted - open_, 'worker')}"
+        return _condition(PROGRESSING, "True", "Starting", text)
     return _condition(PROGRESSING, "False", "Settled", "")
 
 
-def _exhausted(exhausted: int, spare_missing: int) -> Condition:
-    if exhausted:
-        text = f"{exhausted} cameras have no room"
-        return _condition(CAPACITY_EXHAUSTED, "True", "NoRoom", text)
+def _exhausted(lack: Lack, capacity: int, spare_missing: int) -> Condition:
+    if lack:
+        return _condition(CAPACITY_EXHAUSTED, "True", "NoRoom", advice(lack, capacity))
     if spare_missing:
-        text = f"{spare_missing} workers lack for spareWorkers"
+        text = f"{_some(spare_missing, 'worker')} short of spareWorkers"
         return _condition(CAPACITY_EXHAUSTED, "True", "NoSpareWorkers", text)
     return _condition(CAPACITY_EXHAUSTED, "False", "Room", "")
+
+
+def advice(lack: Lack, capacity: int) -> str:
+    """What lacks, and what to do about it: what fits no worker at all needs larger ones, not more.
+
+    Args:
+        lack: Of a pool.
+        capacity: `weightCapacity` of its workers.
+    """
+    texts = []
+    if lack.cameras:
+        what = _some(lack.cameras, "camera")
+        texts.append(f"no room for {what}: add workers, or take cameras away")
+    if lack.too_heavy:
+        what = _some(lack.too_heavy, "camera")
+        texts.append(
+            f"no worker may take the weight of {what}: raise weightCapacity ({capacity}), or lower "
+            "spec.weight"
+        )
+    return "; ".join(texts)
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _condition(

@@ -21,6 +21,7 @@ from ingest_core.kube.resources import POOLS, ROLE_BINDINGS, ROLES, STATEFUL_SET
 from ingest_operator import autoscale
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest, manifests, selector_text
+from ingest_operator.plan import Lack
 from ingest_operator.pool_status import PoolFacts, pool_status
 from ingest_operator.refusals import Refusals
 from ingest_operator.settings import OperatorSettings
@@ -135,7 +136,7 @@ class Pools:
         cluster: Cluster,
         replicas: Mapping[str, int],
         workers: Mapping[str, WorkerState],
-        exhausted: Mapping[str, int],
+        exhausted: Mapping[str, Lack],
         now: str,
     ) -> None:
         """Write how each pool is, where that differs from what it says. Raises as `objects`."""
@@ -156,7 +157,7 @@ class Pools:
                 pods=pods[name],
                 ready=ready[name],
                 wanted=wanted,
-                exhausted=exhausted.get(name, 0),
+                lack=exhausted.get(name, Lack()),
             )
             status = pool_status(pool, facts, now)
             key, version = (POOLS.plural, name), pool.metadata.resource_version

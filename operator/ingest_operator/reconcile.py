@@ -163,13 +163,14 @@ class Reconciler:
         for pool in self._moved.keys() - rules.keys():
             del self._moved[pool]
         unreadable = self._cluster.unreadable_pools
-        return plan(self._cluster.cameras.values(), alive, rules, self._time(), unreadable)
+        cameras, version = self._cluster.cameras.values(), self._cluster.version
+        return plan(cameras, alive, rules, self._time(), version, unreadable=unreadable)
 
     def _replicas(self) -> dict[str, int]:
         weights: Counter[str] = Counter()
         cameras: Counter[str] = Counter()
         for camera in tuple(self._cluster.cameras.values()):
-            if not camera.deleting:
+            if not camera.deleting and not camera.refused:
                 weights[camera.pool] += camera.weight
                 cameras[camera.pool] += 1
         return {

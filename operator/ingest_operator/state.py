@@ -19,6 +19,8 @@ from ingest_core.kube.informer import version
 from ingest_core.model import ASSIGNED, READY, Assignment, Condition
 
 _STATUSES: Final[Mapping[str, Literal["True", "False"]]] = {"True": "True", "False": "False"}
+DUPLICATE_ID: Final = "DuplicateId"  # reason of Assigned
+
 _ORDINAL: Final = re.compile(r"(?P<set>.+)-(?P<ordinal>[0-9]{1,9})")
 
 
@@ -33,6 +35,7 @@ class Meta(_Seen, frozen=True, kw_only=True):
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
+    creation_timestamp: str = ""
     deletion_timestamp: str = ""
     labels: dict[str, str] = {}
 
@@ -67,6 +70,7 @@ class _Source(_Seen, frozen=True):
 
 class _Spec(_Seen, frozen=True):
     source: _Source = _Source()
+    camera_id: str | None = None
     pool_ref: _Ref = _Ref(name=names.DEFAULT_POOL)
     weight: int = 100
 
@@ -110,6 +114,8 @@ class CameraState:
     """A camera, as far as placing it goes.
 
     Attributes:
+        id: In URLs, events and metrics; of several cameras with one id, one is captured.
+        created: RFC 3339, in UTC and whole seconds.
         version: resourceVersion as a number.
         pool: The CameraPool that it names.
         weight: Cost in its worker's budget.
@@ -122,7 +128,9 @@ class CameraState:
     """
 
     name: str
+    id: str
     uid: str
+    created: str
     version: int
     generation: int
     deleting: bool
@@ -138,6 +146,22 @@ class CameraState:
     connected: int
     assigned: Condition | None
     ready: Condition | None
+
+    @property
+    def seniority(self) -> tuple[str, str]:
+        """As `Metadata.seniority`: of several cameras with one id, the least has it."""
+        return self.created, self.uid
+
+    @property
+    def refused(self) -> bool:
+        """Was it told that another camera has its id, so that it wants no worker?"""
+        told = self.assigned is not None and self.assigned.reason == DUPLICATE_ID
+        return told and self.worker is None
+
+    @property
+    def believed(self) -> bool:
+        """Does it say that its worker, if it has one, captures it?"""
+        return self.assigned is not None and self.assigned.status == "True"
 
     @property
     def yielded(self) -> bool:
@@ -163,7 +187,9 @@ def camera_state(raw: Any) -> CameraState:
     assigned, ready = conditions.get(ASSIGNED), conditions.get(READY)
     return CameraState(
         name=camera.metadata.name,
+        id=camera.spec.camera_id or camera.metadata.name,
         uid=camera.metadata.uid,
+        created=sys.intern(camera.metadata.creation_timestamp),
         version=version(camera.metadata.resource_version),
         generation=camera.metadata.generation,
         deleting=bool(camera.metadata.deletion_timestamp),

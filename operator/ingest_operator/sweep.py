@@ -160,6 +160,7 @@ class Sweeper:
             query["continue"] = page.metadata.continue_
             await asyncio.sleep(0)  # 10,000 Cameras are 20 pages: others have their turn between
         at = version(page.metadata.resource_version)
+        self._cluster.reached(kind, at)
         for name in [name for name in self._cluster.known(kind) if name not in listed]:
             self._cluster.gone(kind, name, at)
         return newer

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from ingest_core.kube.leases import Seen
 from ingest_operator.state import UNNUMBERED, Life, WorkerState, ordinal_of
+
+FORGOTTEN_SECONDS: Final = 3600.0  # after which nobody is expected back whom no StatefulSet brings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ def workers(
             leaving = scaled_in or lease.draining or name in ending
             life = Life.LEAVING if leaving else Life.OPEN
         else:
-            life = Life.GONE if scaled_in else Life.LOST
+            forgotten = ordinal is None and now >= lease.seen.at + FORGOTTEN_SECONDS
+            life = Life.GONE if scaled_in or forgotten else Life.LOST
         found[name] = WorkerState(
             name, lease.pool, UNNUMBERED if ordinal is None else ordinal, life
         )

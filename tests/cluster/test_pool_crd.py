@@ -284,11 +284,11 @@ def test_kubectl_shows_what_a_person_looks_for(
     there = admin.post(POOLS.path(namespace), POOL)
     admin.put(POOLS.path(namespace, "outdoor", "status"), {**there, "status": POOL_STATUS})
     header, row = kubectl("get", "campool").stdout.splitlines()
-    assert header.split() == ["NAME", "REPLICAS", "READY", "CAMERAS", "UNASSIGNED", "LOAD%", "AGE"]
-    assert row.split()[:-1] == ["outdoor", "3", "2", "41", "1", "63"]
+    assert header.split() == ["NAME", "READY", "WORKERS", "CAMERAS", "UNASSIGNED", "LOAD%", "AGE"]
+    assert row.split()[:-1] == ["outdoor", "False", "2", "41", "1", "63"]
     header, row = kubectl("get", "camerapools", "-o", "wide").stdout.splitlines()
-    assert header.split()[7:] == ["ASSIGNED", "REASON", "MESSAGE"]
-    assert row.split()[7:9] == ["40", "WorkersMissing"]
+    assert header.split()[7:] == ["PODS", "READYPODS", "ASSIGNED", "REASON", "MESSAGE"]
+    assert row.split()[7:11] == ["3", "2", "40", "WorkersMissing"]
     assert row.endswith("2 of 3 workers are ready")
 
 

@@ -17,7 +17,9 @@ LATER = "2026-11-22T09:01:00Z"
 
 _CAMERA = CameraState(
     name="lobby",
+    id="lobby",
     uid="",
+    created=NOW,
     version=1000,
     generation=1,
     deleting=False,
@@ -48,7 +50,7 @@ def camera(name: str = "lobby", **known: Any) -> CameraState:
         )
         known = {"epoch": 1, "since": NOW, "assigned": fine, **known}
     values = {field: getattr(_CAMERA, field) for field in CameraState.__dataclass_fields__}
-    return CameraState(**{**values, "name": name, "uid": f"uid-of-{name}", **known})
+    return CameraState(**{**values, "name": name, "id": name, "uid": f"uid-of-{name}", **known})
 
 
 def unassigned(reason: str, message: str, *, type_: str = ASSIGNED, since: str = NOW) -> Condition:

@@ -182,6 +182,7 @@ POOL_STATUS: Object = {
     "observedGeneration": 3,
     "replicas": 3,
     "readyReplicas": 2,
+    "workers": 2,
     "selector": "camera-ingest.io/pool=outdoor",
     "cameras": 41,
     "assigned": 40,

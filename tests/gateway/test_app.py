@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
@@ -280,6 +281,21 @@ async def test_the_list_comes_in_pages_by_id(gateway: Gateway) -> None:
     path = f"/api/cameras?limit=2&continue={first['continue']}"
     _, second = await call(gateway, "GET", path)
     assert ([item["id"] for item in second["items"]], second["continue"]) == (["cam_3"], None)
+
+
+async def test_of_several_cameras_with_one_id_the_list_has_the_oldest(gateway: Gateway) -> None:
+    """On Kubernetes somebody may apply them; the others say DuplicateId there."""
+    await call(gateway, "POST", "/api/cameras", LOBBY)
+    there = gateway.registry.cameras["lobby"]
+    for name, created in (("old", "2026-11-22T08:00:00Z"), ("young", "2026-11-22T09:00:00Z")):
+        metadata = replace(there.metadata, name=name, creation_timestamp=created)
+        spec = replace(there.spec, camera_id="door")
+        gateway.registry._roll._put(replace(there, metadata=metadata, spec=spec))
+    _, every = await call(gateway, "GET", "/api/cameras")
+    assert [(one["id"], one["name"]) for one in every["items"]] == [
+        ("door", "old"),
+        ("lobby", "lobby"),
+    ]
 
 
 @pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "", "9" * 5000])

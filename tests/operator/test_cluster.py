@@ -57,6 +57,19 @@ def test_of_two_versions_the_newer_one_counts(copy: Copy) -> None:
     assert copy.told == 2
 
 
+def test_the_newest_version_is_that_of_any_camera_that_was_seen_or_seen_to_be_gone(
+    copy: Copy,
+) -> None:
+    """No epoch is above it, so of nothing else: other kinds may be kept elsewhere."""
+    assert copy.version == 0
+    copy.see(Kind.CAMERA, camera(12))
+    copy.see(Kind.CAMERA, camera(11))
+    copy.see(Kind.LEASE, lease(99, "t"))
+    assert copy.version == 12
+    copy.gone(Kind.CAMERA, "never known", 20)
+    assert copy.version == 20
+
+
 def test_versions_are_numbers(copy: Copy) -> None:
     copy.see(Kind.CAMERA, camera(9, weight=9))
     copy.see(Kind.CAMERA, camera(10, weight=10))

@@ -25,7 +25,7 @@ from ingest_core import metrics, names
 from ingest_core.errors import ApiUnavailable
 from ingest_core.kube.client import Call
 from ingest_core.kube.resources import CAMERAS, LEASES, PODS, POOLS
-from ingest_operator import autoscale
+from ingest_operator import autoscale, ids
 from ingest_operator.cluster import Cluster
 from ingest_operator.placement import Budget, Rebalance
 from ingest_operator.plan import Cause, Plan, PoolRules, Write, plan
@@ -85,7 +85,8 @@ class Leader:
             name: PoolRules(budget, Rebalance(SKEW, MOVES))
             for name, budget in self.budgets().items()
         }
-        return plan(self.cluster.cameras.values(), self.workers(), rules, "now")
+        cluster = self.cluster
+        return plan(cluster.cameras.values(), self.workers(), rules, "now", cluster.version)
 
 
 class Time:
@@ -108,6 +109,9 @@ class Namespace(RuleBasedStateMachine):
         self.server = MemoryServer()
         self.server.watches.append(self.record)
         self.epochs: dict[tuple[str, int], Any] = {}
+        self.holders: dict[
+            str, tuple[str, int]
+        ] = {}  # uid and epoch of who had a worker last, by id
         self.latest: dict[str, tuple[str, int]] = {}  # uid and epoch, by name
         self.blind = False
         self.slow: set[str] = set()
@@ -240,17 +244,25 @@ class Namespace(RuleBasedStateMachine):
         name=st.sampled_from(CAMERAS_),
         pool=st.sampled_from(["default", "default", "default", "other", "missing"]),
         weight=st.sampled_from([10, 40, 60, 90, 130]),
+        shares=st.booleans(),
     )
-    def a_camera_is_applied(self, name: str, pool: str, weight: int) -> None:
-        where = {"name": pool}
-        put_camera(self.server, name, exclusive=name != SHARED, poolRef=where, weight=weight)
+    def a_camera_is_applied(
+        self, name: str, pool: str, weight: int, *, shares: bool = False
+    ) -> None:
+        """One that is new may ask for an id that others have, too: the first by uid has it."""
+        there = self.server.find(CAMERAS, name)
+        id_ = there["spec"]["cameraId"] if there else "shared" if shares else name
+        where, exclusive = {"name": pool}, name != SHARED
+        put_camera(
+            self.server, name, exclusive=exclusive, poolRef=where, weight=weight, cameraId=id_
+        )
 
-    @rule(name=st.sampled_from(CAMERAS_), again=st.booleans())
-    def a_camera_is_deleted(self, name: str, *, again: bool) -> None:
+    @rule(name=st.sampled_from(CAMERAS_), again=st.booleans(), shares=st.booleans())
+    def a_camera_is_deleted(self, name: str, *, again: bool, shares: bool) -> None:
         if self.server.find(CAMERAS, name) is not None:
             self.server.drop(CAMERAS, name)
         if again:
-            self.a_camera_is_applied(name, "default", 50)
+            self.a_camera_is_applied(name, "default", 50, shares=shares)
 
     @rule(
         name=st.sampled_from(POOLS_),
@@ -273,7 +285,8 @@ class Namespace(RuleBasedStateMachine):
         for one in self.fleet.values():
             one.start()
         for number, name in enumerate(CAMERAS_):
-            self.a_camera_is_applied(name, "default" if number < 4 else "other", 50)
+            pool = "default" if number < 4 else "other"
+            self.a_camera_is_applied(name, pool, 50, shares=number in (2, 3))
         self.all_goes_on(6)
 
     @rule(seconds=st.integers(1, 6), heals=st.booleans())
@@ -376,6 +389,11 @@ class Namespace(RuleBasedStateMachine):
         assert uid == known or epoch > latest, "also of a Camera that had the name before"
         self.latest[name] = uid, epoch
         assert self.epochs.setdefault((uid, epoch), worker) == worker
+        if worker is not None:
+            id_ = found["spec"]["cameraId"]
+            holder, highest = self.holders.get(id_, (uid, 0))
+            assert holder == uid or epoch > highest, "events of two cameras could be one"
+            self.holders[id_] = uid, max(epoch, highest)
 
     @invariant()
     def no_exclusive_camera_is_captured_twice(self) -> None:
@@ -403,8 +421,12 @@ class Namespace(RuleBasedStateMachine):
     def all_is_where_it_should_be(self) -> None:
         """As the API server and the workers have it, whatever the operator believes."""
         cameras = [camera_state(one) for one in self.server.every(CAMERAS)]
+        taken = ids.taken(cameras)
         for camera in cameras:
             assert camera.previous is None, "every handover ends"
+            if camera.name in taken:
+                assert camera.refused, f"{taken[camera.name].name} has its id"
+                continue
             assert camera.worker is None or self.may_have(camera.worker, camera)
             others = [one for one in cameras if one is not camera]
             if camera.worker is None or not self.takes(camera.worker):
@@ -472,6 +494,9 @@ def demand_need(
     """A camera that has a worker loses it for a reason."""
     camera, home = write.camera, alive.get(write.camera.worker or "")
     if write.cause is None or camera.worker is None or home is None:
+        return
+    if write.cause == Cause.DUPLICATE_ID:
+        assert camera.name in ids.taken(known)
         return
     own = [one for one in known if one.worker == home.name and one.pool == home.pool]
     if home.life is not Life.OPEN or home.pool != camera.pool or home.pool not in budgets:

@@ -250,7 +250,7 @@ async def test_a_pool_takes_its_cameras_assignments_with_it_and_gives_them_back(
     assert ready is None or ready.status == "False"
     await here.pool(replicas=1)
     await here.assigned("lobby", "default-0")
-    assert here.cameras.cameras["lobby"].epoch == epoch + 2
+    assert here.cameras.cameras["lobby"].epoch > epoch + 1
 
 
 async def test_a_pool_without_room_says_so_once_for_each_time(here: Operated) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from ingest_core.kube.events import EventType, Recorder
-from ingest_core.kube.resources import Resource
+from ingest_core.kube.resources import CAMERAS, Resource
 from ingest_core.model import Metadata
 from ingest_operator.cluster import Cluster
 from ingest_operator.notices import Notices
+from ingest_operator.plan import Lack
 from ingest_operator.state import Life
-from tests.fakes.memory_api import MemoryServer, put_lease, put_pool
+from tests.fakes.memory_api import MemoryServer, put_camera, put_lease, put_pool
 from tests.fakes.operator_parts import feed
 from tests.fakes.states import fleet
 
@@ -47,7 +48,7 @@ class Watched:
         self.notices.workers(fleet("default-0", **lives), self.cluster)
         return list(self.told.facts)
 
-    def exhausted(self, **pools: int) -> list[tuple[str, str, str]]:
+    def exhausted(self, **pools: Lack) -> list[tuple[str, str, str]]:
         self.told.facts.clear()
         self.notices.exhausted(pools, self.cluster)
         return list(self.told.facts)
@@ -80,6 +81,20 @@ def test_what_was_so_before_this_operator_began_is_no_news(watched: Watched) -> 
     assert watched.workers(default_1=Life.LOST) == []
 
 
+@pytest.mark.parametrize(("said", "news"), [("True", LOST), ("False", [])])
+def test_a_loss_that_the_leader_before_did_not_act_on_is_told_of_once(
+    watched: Watched, said: str, news: list[Any]
+) -> None:
+    """As it acted, each camera got another worker, or says that it is not assigned."""
+    assignment = {"worker": "default-1", "epoch": 7}
+    condition = {"type": "Assigned", "status": said, "reason": "Any"}
+    put_camera(watched.server, "lobby")
+    status = {"assignment": assignment, "conditions": [condition]}
+    watched.server.put(CAMERAS, "lobby", status=status)
+    assert watched.workers(default_1=Life.LOST) == news
+    assert watched.workers(default_1=Life.LOST) == []
+
+
 def test_a_worker_that_let_go_of_its_lease_is_not_lost(watched: Watched) -> None:
     watched.workers(default_1=Life.LEAVING)
     put_lease(watched.server, "default-1", "t2", holder=None)
@@ -94,11 +109,18 @@ def test_a_worker_whose_lease_was_removed_is_forgotten(watched: Watched) -> None
 
 def test_exhausted_capacity_is_told_of_each_time_that_it_becomes_so(watched: Watched) -> None:
     message = "no room for 3 cameras: add workers, or take cameras away"
-    assert watched.exhausted(default=3) == [("default", "CapacityExhausted", message)]
-    assert watched.exhausted(default=4) == []
-    assert watched.exhausted(default=0) == []
-    assert watched.exhausted(default=3) == [("default", "CapacityExhausted", message)]
+    assert watched.exhausted(default=Lack(3)) == [("default", "CapacityExhausted", message)]
+    assert watched.exhausted(default=Lack(4, 1)) == []
+    assert watched.exhausted(default=Lack()) == []
+    assert watched.exhausted(default=Lack(3)) == [("default", "CapacityExhausted", message)]
+
+
+def test_of_what_fits_no_worker_it_is_not_said_that_more_workers_help(watched: Watched) -> None:
+    ((_, _, message),) = watched.exhausted(default=Lack(too_heavy=1))
+    assert "1 camera:" in message
+    assert "raise weightCapacity (1000)" in message
+    assert "add workers" not in message
 
 
 def test_of_a_pool_that_is_gone_nothing_is_told(watched: Watched) -> None:
-    assert watched.exhausted(missing=3) == []
+    assert watched.exhausted(missing=Lack(3)) == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_core.model import Assignment
-from ingest_operator.plan import Cause, Plan, PoolRules, Reason, Write, plan
+from ingest_operator.plan import Cause, Lack, Plan, PoolRules, Reason, Write, plan
 from ingest_operator.state import CameraState, Life, WorkerState
 from tests.fakes.states import (
     LATER,
@@ -24,6 +24,7 @@ from tests.fakes.states import (
     written,
 )
 
+VERSION = 5000
 TWO = fleet("default-0", "default-1")
 LEAVING = fleet("default-1", default_0=Life.LEAVING)
 LOST = fleet("default-1", default_0=Life.LOST)
@@ -32,7 +33,8 @@ LOST = fleet("default-1", default_0=Life.LOST)
 def planned(
     *cameras: CameraState, workers: Mapping[str, WorkerState] = TWO, **pools: PoolRules
 ) -> Plan:
-    return plan(cameras, workers, pools or {"default": rules()}, LATER)
+    version = max((one.version for one in cameras), default=0)
+    return plan(cameras, workers, pools or {"default": rules()}, LATER, version)
 
 
 def only(made: Plan) -> Write:
@@ -249,11 +251,19 @@ def test_a_condition_is_as_old_as_its_status() -> None:
 
 def test_without_room_is_counted_and_without_a_worker_is_not() -> None:
     full = camera("full", weight=1000, worker="default-0")
-    assert planned(full, camera(), workers=fleet("default-0")).exhausted == {"default": 1}
+    one, none = {"default": Lack(cameras=1)}, {"default": Lack()}
+    assert planned(full, camera(), workers=fleet("default-0")).exhausted == one
     leaving = fleet("default-0", default_1=Life.LEAVING)
     stays = camera("stays", worker="default-1")
-    assert planned(full, stays, workers=leaving).exhausted == {"default": 1}
-    assert planned(camera(), workers={}).exhausted == {"default": 0}
+    assert planned(full, stays, workers=leaving).exhausted == one
+    assert planned(camera(), workers={}).exhausted == none
+
+
+def test_what_fits_no_worker_at_all_is_counted_by_itself() -> None:
+    full, heavy = camera("full", weight=1000, worker="default-0"), camera("heavy", weight=1001)
+    made = planned(full, camera(), heavy, workers=fleet("default-0"))
+    assert made.exhausted == {"default": Lack(cameras=1, too_heavy=1)}
+    assert planned(heavy).exhausted == {"default": Lack(too_heavy=1)}
 
 
 # Pools
@@ -311,12 +321,12 @@ def test_its_room_is_given_to_others_only_when_it_has_left() -> None:
     leaves, comes = at(pool="other", weight=600), camera("comes", weight=600)
     workers = fleet("default-0", "other-0")
     pools = {"default": rules(), "other": rules()}
-    first = plan([leaves, comes], workers, pools, NOW)
+    first = plan([leaves, comes], workers, pools, NOW, VERSION)
     assert {w.camera.name: w.assignment and w.assignment.worker for w in first.writes} == {
         "lobby": "other-0",
         "comes": None,
     }
-    second = plan(after([leaves, comes], first.writes), workers, pools, NOW)
+    second = plan(after([leaves, comes], first.writes), workers, pools, NOW, VERSION)
     assert only(second).assignment is not None
     assert only(second).camera.name == "comes"
 
@@ -365,7 +375,7 @@ def test_room_that_a_yielding_worker_still_uses_is_not_given_away() -> None:
 
 def test_cameras_of_a_pool_that_cannot_be_read_are_left_alone() -> None:
     cameras = [at(), camera("new")]
-    assert plan(cameras, TWO, {}, LATER, {"default"}).writes == ()
+    assert plan(cameras, TWO, {}, LATER, VERSION, unreadable={"default"}).writes == ()
 
 
 def test_a_pool_that_another_ones_camera_still_leaves_is_not_evened_out() -> None:
@@ -411,6 +421,8 @@ def worlds(draw: st.DrawFn) -> tuple[list[CameraState], dict[str, WorkerState]]:
             worker=holder if epoch else None,
             epoch=epoch,
             previous=before,
+            id=draw(st.sampled_from([f"c{number}", f"c{number}", "c0"])),
+            created=draw(st.sampled_from([NOW, LATER])),
         )
         seen = draw(st.sampled_from([0, 4, 5])), draw(st.sampled_from([0, 4, 5]))
         cameras.append(replace(one, released=seen[0], connected=seen[1]))
@@ -429,7 +441,9 @@ def test_the_order_of_what_comes_in_does_not_matter(
     random.shuffle(mixed)
     backwards = dict(reversed(workers.items()))
     pools = dict(reversed(POOLS.items()))
-    assert plan(cameras, workers, POOLS, NOW) == plan(mixed, backwards, pools, NOW)
+    assert plan(cameras, workers, POOLS, NOW, VERSION) == plan(
+        mixed, backwards, pools, NOW, VERSION
+    )
 
 
 QUIET = {name: replace(one, rebalance=rules().rebalance) for name, one in POOLS.items()}
@@ -441,8 +455,8 @@ def test_once_a_plan_was_applied_there_is_nothing_to_write(
 ) -> None:
     """Unless it freed room on a worker that takes cameras: that is given away when it is free."""
     cameras, workers = world
-    made = plan(cameras, workers, QUIET, NOW)
-    again = plan(after(cameras, made.writes), workers, QUIET, NOW)
+    made = plan(cameras, workers, QUIET, NOW, VERSION)
+    again = plan(after(cameras, made.writes), workers, QUIET, NOW, VERSION)
     homes = {write.camera.worker for write in made.writes if write.cause is not None}
     freed = any(one.name in homes and one.life is Life.OPEN for one in workers.values())
     assert freed or not again.writes
@@ -454,8 +468,8 @@ def test_planning_comes_to_rest(
 ) -> None:
     cameras, workers = world
     for _ in range(4):
-        cameras = after(cameras, plan(cameras, workers, QUIET, NOW).writes)
-    assert not plan(cameras, workers, QUIET, NOW).writes
+        cameras = after(cameras, plan(cameras, workers, QUIET, NOW, VERSION).writes)
+    assert not plan(cameras, workers, QUIET, NOW, VERSION).writes
 
 
 @given(worlds())
@@ -463,7 +477,7 @@ def test_every_write_is_one_that_the_api_server_takes(
     world: tuple[list[CameraState], dict[str, WorkerState]],
 ) -> None:
     """The rules of the CRD: docs of `status.assignment`."""
-    for write in plan(*world, POOLS, LATER).writes:
+    for write in plan(*world, POOLS, LATER, VERSION).writes:
         there, made = write.camera, write.assignment
         if made is None:
             assert there.epoch == 0, "an assignment that once was stays"
@@ -481,9 +495,9 @@ def test_no_camera_loses_a_worker_that_may_have_it(
     world: tuple[list[CameraState], dict[str, WorkerState]],
 ) -> None:
     cameras, workers = world
-    for write in plan(cameras, workers, POOLS, NOW).writes:
+    for write in plan(cameras, workers, POOLS, NOW, VERSION).writes:
         there, home = write.camera, workers.get(write.camera.worker or "")
-        if write.cause in (None, Cause.REBALANCE) or home is None:
+        if write.cause in (None, Cause.REBALANCE, Cause.DUPLICATE_ID) or home is None:
             continue
         own = [one for one in cameras if one.worker == home.name and one.pool == home.pool]
         budget = POOLS[home.pool].budget

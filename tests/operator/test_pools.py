@@ -21,6 +21,7 @@ from ingest_core.kube.resources import (
 from ingest_core.names import APP, LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_POOL, WORKER
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import selector
+from ingest_operator.plan import Lack
 from ingest_operator.pools import Pools
 from ingest_operator.settings import OperatorSettings
 from ingest_operator.state import Life, WorkerState
@@ -62,7 +63,7 @@ class Keeper:
     async def say(self, workers: Mapping[str, WorkerState], exhausted: int = 0) -> Any:
         self.api.asked.clear()
         wanted = dict.fromkeys(self.cluster.pools, 2)
-        counts = {"default": exhausted}
+        counts = {"default": Lack(exhausted)}
         await self.pools.statuses(self.cluster, wanted, workers, counts, NOW)
         return self.server.find(POOLS, "default").get("status")
 
@@ -330,6 +331,7 @@ async def test_a_status_is_written_when_it_differs(keeper: Keeper) -> None:
     keeper.assign("lobby", "default-0")
     status = await keeper.say(fleet("default-0", "default-1"))
     assert (status["replicas"], status["readyReplicas"], status["assigned"]) == (2, 1, 1)
+    assert status["workers"] == 2
     assert await keeper.say(fleet("default-0", "default-1")) == status
     assert keeper.api.asked == []
     status = await keeper.say(fleet("default-0", "default-1"), exhausted=1)

@@ -500,3 +500,18 @@ async def test_a_pool_that_is_deleted_leaves_nothing_to_look_at_for_ever() -> No
         before = passes(operator)
         await asyncio.sleep(300)
         assert passes(operator) - before <= 2  # that of the resync
+
+
+@in_virtual_time
+async def test_of_two_cameras_with_one_id_one_is_captured_and_the_other_scales_nothing() -> None:
+    scaling = {"maxReplicas": 9, "targetUtilizationPercent": 80}
+    async with operating("default-0", "default-1", autoscaling=scaling) as (server, operator, _):
+        for name in ("a", "b"):
+            put_camera(server, name, cameraId="door", weight=800)
+        await until(lambda: worker_of(server, "a") and operator.cluster.cameras["b"].refused)
+        await until(lambda: operator.reconciler.observe()[0] == {"default": 1})
+        server.drop(CAMERAS, "a")
+        gone = server.version
+        await until(lambda: worker_of(server, "b") is not None)
+        assert assignment(server, "b")["epoch"] >= gone, "above all that a had"
+        assert operator.reconciler.observe()[0] == {"default": 1}

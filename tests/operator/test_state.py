@@ -16,10 +16,12 @@ FULL: dict[str, Any] = {
         "uid": "u1",
         "generation": 3,
         "resourceVersion": "812",
+        "creationTimestamp": "2026-11-22T08:00:00Z",
         "labels": {"a": "b"},
         "managedFields": [{"manager": "kubectl"}],
     },
     "spec": {
+        "cameraId": "front_door",
         "poolRef": {"name": "gate"},
         "weight": 250,
         "source": {
@@ -69,7 +71,9 @@ def changed(**status: Any) -> CameraState:
 def test_what_decides_is_read_and_what_a_newer_version_wrote_is_let_be() -> None:
     assert camera_state(FULL) == CameraState(
         name="lobby",
+        id="front_door",
         uid="u1",
+        created="2026-11-22T08:00:00Z",
         version=812,
         generation=3,
         deleting=False,
@@ -103,7 +107,7 @@ def test_what_decides_is_read_and_what_a_newer_version_wrote_is_let_be() -> None
 def test_a_camera_that_was_just_applied_has_nobody() -> None:
     source = {"push": {"tokenSecretRef": {"name": "token", "key": "token"}}}
     found = camera_state({"metadata": {"name": "door"}, "spec": {"source": source}})
-    assert (found.pool, found.weight, found.exclusive) == ("default", 100, False)
+    assert (found.id, found.pool, found.weight, found.exclusive) == ("door", "default", 100, False)
     assert (found.worker, found.epoch, found.previous, found.since) == (None, 0, None, "")
     assert (found.secrets, found.assigned, found.ready) == (("token",), None, None)
     assert assignment_of(found) is None

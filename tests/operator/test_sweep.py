@@ -72,6 +72,19 @@ async def test_at_the_beginning_everything_is_read_page_by_page() -> None:
 
 
 @in_virtual_time
+async def test_what_was_gone_before_the_beginning_is_older_than_what_was_read() -> None:
+    """An id of a camera that is no more goes on with epochs above all that it had."""
+    eyes = Eyes()
+    eyes.open = False
+    put_camera(eyes.server, "a")
+    put_camera(eyes.server, "b")
+    eyes.server.drop(CAMERAS, "b")
+    gone = eyes.server.version
+    await eyes.sweeper.begin()
+    assert eyes.cluster.version == gone
+
+
+@in_virtual_time
 async def test_a_deletion_that_no_watch_told_is_swept() -> None:
     eyes = Eyes()
     for name in ("a", "b"):

@@ -4,7 +4,7 @@ import pytest
 
 from ingest_core.kube.leases import Seen
 from ingest_operator.state import UNNUMBERED, Life
-from ingest_operator.workers import WorkerLease, next_expiry, workers
+from ingest_operator.workers import FORGOTTEN_SECONDS, WorkerLease, next_expiry, workers
 
 NOW = 1000.0
 
@@ -38,6 +38,9 @@ def lease(
         (lease(at=NOW - 10), False, {}, Life.GONE),
         (lease("hollow"), False, {"default": 0}, Life.OPEN),  # no pod of the StatefulSet
         (lease("hollow", at=NOW - 10), False, {"default": 0}, Life.LOST),
+        (lease("hollow", at=NOW - FORGOTTEN_SECONDS), False, {"default": 0}, Life.GONE),
+        (lease("hollow", at=NOW - FORGOTTEN_SECONDS + 1), False, {"default": 0}, Life.LOST),
+        (lease(at=NOW - 9 * FORGOTTEN_SECONDS), False, {"default": 2}, Life.LOST),  # a pod will be
         (lease("default-extra-1"), False, {"default": 0}, Life.OPEN),  # of another pool's, by name
     ],
 )

@@ -42,7 +42,8 @@ class Hand:
         return made
 
     def planned(self, *workers: str) -> list[Write]:
-        made = plan(self.cluster.cameras.values(), fleet(*workers), {"default": rules()}, NOW)
+        cameras, version = self.cluster.cameras.values(), self.cluster.version
+        made = plan(cameras, fleet(*workers), {"default": rules()}, NOW, version)
         return list(made.writes)
 
     async def write(self, *workers: str) -> list[str]:

@@ -101,6 +101,17 @@ async def test_what_is_assigned_here_or_handed_over_from_here_is_there_and_nothi
 
 
 @in_virtual_time
+async def test_of_several_with_one_id_the_oldest_has_it() -> None:
+    async with watching("a", "b") as one:
+        for name, hour in (("a", 9), ("b", 8)):
+            put_camera(one.server, name, cameraId="door")
+            stamp = f"2026-11-22T0{hour}:00:00Z"
+            one.server.put(CAMERAS, name, metadata={"creationTimestamp": stamp})
+        await told(one)
+        assert one.cameras.by_id("door") is one.cameras.cameras["b"]
+
+
+@in_virtual_time
 async def test_changes_begin_with_every_name_once_both_watches_are_there() -> None:
     one = Watching("a")
     one.server.assign("a", ME, 1)

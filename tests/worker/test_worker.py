@@ -48,6 +48,23 @@ async def test_cameras_that_are_there_before_the_worker_are_captured() -> None:
 
 
 @in_virtual_time
+async def test_of_two_cameras_with_one_id_the_oldest_answers() -> None:
+    """For a moment there may be two: the operator takes one away."""
+    async with working() as one:
+        await one.add()
+        there = one.registry.cameras["door"]
+        for name, created in (("b", "2026-11-22T08:00:00Z"), ("a", "2026-11-22T09:00:00Z")):
+            metadata = replace(there.metadata, name=name, uid=name, creation_timestamp=created)
+            spec = replace(there.spec, camera_id="gate")
+            one.registry._roll._put(replace(there, metadata=metadata, spec=spec))
+            one.registry._changes.tell({name})
+        await settled()
+        found = one.worker.camera("gate")
+        assert found is not None
+        assert found.name == "b"
+
+
+@in_virtual_time
 async def test_a_ring_or_motion_that_changes_keeps_the_session() -> None:
     async with working() as one:
         await one.add()

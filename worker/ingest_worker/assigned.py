@@ -60,9 +60,9 @@ class AssignedCameras:
         self.synced = False
 
     def by_id(self, camera_id: str) -> Camera | None:
-        """The camera with this id; of several with one id, the first by name."""
+        """The camera with this id; of several, the one that the operator says has it."""
         found = (camera for camera in self._cameras.values() if camera.id == camera_id)
-        return min(found, key=lambda camera: camera.name, default=None)
+        return min(found, key=lambda camera: camera.metadata.seniority, default=None)
 
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[AbstractSet[str]]]:
         """See `registry.CameraReader.changes`."""

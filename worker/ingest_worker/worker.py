@@ -147,7 +147,7 @@ class Worker:
         self._logins.close()
 
     def camera(self, camera_id: str) -> Camera | None:
-        """The camera of this id, if this worker has it; of several, the first by name."""
+        """The camera of this id, if this worker has it; of several, the oldest."""
         one = self._captures.running.get(self._ids.get(camera_id, ""))
         return None if one is None else one.charge.camera
 
@@ -210,7 +210,9 @@ class Worker:
                 case Duty.RELEASE:
                     releases.append(camera)
         self._yielding.are(yielded)
-        self._ids = {charges[name].camera.id: name for name in sorted(charges, reverse=True)}
+        cameras = [charge.camera for charge in charges.values()]
+        by_age = sorted(cameras, key=lambda camera: camera.metadata.seniority, reverse=True)
+        self._ids = {camera.id: camera.name for camera in by_age}
         await self._captures.follow(charges, self._tools)
         for camera in releases:
             self._release(camera)

@@ -30,9 +30,10 @@ class KubeCameras:
         return self._indexed
 
     def by_id(self, camera_id: str) -> Camera | None:
-        """The camera with this id; of several with one id, the first by name."""
-        names = self._ids.get(camera_id)
-        return self.cameras.get(min(names)) if names else None
+        """The camera with this id; of several, the one that the operator says has it."""
+        found = (self.cameras.get(name) for name in self._ids.get(camera_id, ()))
+        there = (camera for camera in found if camera is not None)
+        return min(there, key=lambda camera: camera.metadata.seniority, default=None)
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[AbstractSet[str]]]:
