@@ -344,6 +344,46 @@ async def test_people_are_told_of_connects_and_disconnects_once_they_are_written
         assert one.told == [("a", True), ("a", False)]
 
 
+@in_virtual_time
+async def test_of_one_that_never_was_connected_people_are_told_once_for_each_failure() -> None:
+    async with reporting() as one:
+
+        async def say(reason: Failure | ConnectedReason) -> None:
+            one.feed().disconnected(reason, "")
+            one.reporter.changed("a")
+            await asyncio.sleep(3)
+
+        await say(ConnectedReason.CONNECTING)
+        assert one.told == []
+        for _ in range(3):
+            await say(Failure.UNREACHABLE)
+            await say(ConnectedReason.CONNECTING)
+        assert one.told == [("a", False)]
+        await say(Failure.AUTHENTICATION_FAILED)
+        await say(Failure.UNREACHABLE)
+        assert one.told == [("a", False), ("a", False)]
+        one.feed().connected(JPEG, (64, 48))
+        one.reporter.changed("a")
+        await asyncio.sleep(1)
+        for failure in (Failure.STALLED, Failure.UNREACHABLE, Failure.NOT_FOUND):
+            await say(failure)
+        assert one.told[2:] == [("a", True), ("a", False)], "then of disconnects only"
+
+
+@in_virtual_time
+async def test_of_a_camera_that_comes_back_people_are_told_anew() -> None:
+    async with reporting() as one:
+        for _ in range(2):
+            one.feed().disconnected(Failure.UNREACHABLE, "")
+            one.reporter.changed("a")
+            await asyncio.sleep(1)
+            gone = one.captured.pop("a")
+            one.reporter.changed("a")
+            await asyncio.sleep(1)
+            one.captured["a"] = gone
+        assert one.told == [("a", False), ("a", False)]
+
+
 def written(camera: Camera, feed: Feed, ready: Condition | None = None) -> Camera:
     """The camera with our report in its status, and maybe another Ready over it."""
     told, own = stream(feed, "w"), conditions(feed.state, camera.metadata.generation)

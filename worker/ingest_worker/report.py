@@ -15,7 +15,7 @@ from typing import Final, Never
 import structlog
 from prometheus_client import Counter
 
-from ingest_core.errors import IngestError, RegistryUnavailable, Superseded
+from ingest_core.errors import Failure, IngestError, RegistryUnavailable, Superseded
 from ingest_core.model import Camera, Condition, Stream
 from ingest_core.registry import WorkerRegistry
 from ingest_worker import handover
@@ -76,7 +76,8 @@ class Reporter:
         registry: Where it is written.
         worker: This worker.
         captured: Cameras that it has, as it last saw them, with their feeds, by name.
-        told: Told of a camera whose report of being connected, or no more, was written.
+        told: Told of a camera whose report of being connected, or no more, was written; of one
+            that never was connected, once for each failure.
         results: Counts reports by result.
         draw: Evenly distributed in [0, 1).
     """
@@ -101,6 +102,7 @@ class Reporter:
         self._writing: set[Key] = set()
         self._told: dict[str, Transition] = {}
         self._connected: set[str] = set()  # of those that were told
+        self._failed: dict[str, set[Failure]] = {}  # told of those that never were
         self._bucket = Bucket(RATE, BURST)
         self._failing = False
         self._wake = asyncio.Event()
@@ -158,6 +160,7 @@ class Reporter:
         if captured is None:
             self._told.pop(name, None)
             self._connected.discard(name)
+            self._failed.pop(name, None)
             return None
         camera, feed = captured
         state = feed.state
@@ -238,10 +241,22 @@ class Reporter:
             return
         self._count(Result.WRITTEN)
         self._told[name] = news.transition
-        connected = news.state.connected
+        if self._is_notable(name, news):
+            self._tell(news.camera, news.stream, news.state)
+
+    def _is_notable(self, name: str, news: _News) -> bool:
+        """Was it connected or disconnected, or did it fail in a new way before it ever was?"""
+        connected, reason = news.state.connected, news.state.reason
         if connected != (name in self._connected):
             (self._connected.add if connected else self._connected.discard)(name)
-            self._tell(news.camera, news.stream, news.state)
+            self._failed.pop(name, None)
+            return True
+        if not isinstance(reason, Failure) or news.stream.sessions:
+            return False
+        failed = self._failed.setdefault(name, set())
+        fresh = reason not in failed
+        failed.add(reason)
+        return fresh
 
     def _count(self, result: Result) -> None:
         if self._results is not None:
