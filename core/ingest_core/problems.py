@@ -64,7 +64,7 @@ _KINDS: Final[Mapping[type[errors.IngestError], _Kind]] = {
     errors.RegistryUnavailable: _Kind(
         503, "registry-unavailable", "The cameras cannot be read or written now"
     ),
-    errors.WorkerUnreachable: _Kind(502, "worker-unreachable", "The worker cannot be reached"),
+    errors.WorkerUnreachable: _Kind(503, "worker-unreachable", "The worker cannot be reached"),
     errors.WorkerSilent: _Kind(504, "worker-silent", "The worker does not answer in time"),
     errors.WorkerBusy: _Kind(503, "worker-busy", "The worker has too much to do"),
     errors.NotCaptured: _Kind(421, "not-captured", "This worker does not have the camera"),

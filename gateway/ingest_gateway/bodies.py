@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from ingest_core import manifest
@@ -24,6 +23,7 @@ from ingest_core.model import (
     Condition,
 )
 from ingest_core.objects import PASSWORD, TOKEN, USERNAME
+from ingest_gateway.chosen import chosen
 
 SourceType = Literal["rtsp", "http_push"]
 Login = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
@@ -121,7 +121,7 @@ def wanted(body: CameraBody, name: str) -> Wanted:
 
 def said(camera: Camera) -> dict[str, Any]:
     """A camera in the words of a body, without its login: what a patch is applied to."""
-    spec: dict[str, Any] = msgspec.to_builtins(camera.spec)
+    spec = chosen(camera.spec)
     spec.pop("cameraId", None)
     body: dict[str, Any] = {"id": camera.id, "source_type": source_type(camera), "spec": spec}
     if camera.spec.source.rtsp is not None:

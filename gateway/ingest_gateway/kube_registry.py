@@ -36,6 +36,7 @@ from ingest_core.manifest import check_camera, parse
 from ingest_core.model import Camera, CameraSpec, Metadata
 from ingest_core.objects import borrowed, foreign, referring, secrets_of
 from ingest_gateway import merge_patch, own_secret
+from ingest_gateway.chosen import chosen
 from ingest_gateway.logins import Logins, told
 
 TRIES: Final = 5  # of a write that somebody else's came before
@@ -268,7 +269,7 @@ def _owning(camera: Camera, own: str | None, values: Mapping[str, str]) -> Camer
 
 def _rewritten(raw: dict[str, Any], before: Camera, wanted: Camera) -> dict[str, Any]:
     """The object as the API server has it, with no more changed than is wanted."""
-    then, now = msgspec.to_builtins(before.spec), msgspec.to_builtins(wanted.spec)
+    then, now = chosen(before.spec), chosen(wanted.spec)
     spec = merge_patch.merge(raw["spec"], merge_patch.difference(then, now))
     annotations = dict(raw["metadata"].get("annotations", {}))
     annotations.pop(names.ANNOTATION_OWN_SECRET, None)

@@ -16,6 +16,7 @@ from multidict import CIMultiDict, MultiMapping
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
+from ingest_core import names
 from ingest_core.errors import WorkerBusy, WorkerFailed, WorkerSilent, WorkerUnreachable
 from ingest_core.metrics import WORKER_REQUESTS
 from ingest_gateway.patience import Patience
@@ -27,6 +28,11 @@ CONNECTIONS: Final = 256  # to one worker, with answers that are on their way to
 MOVED: Final = 421
 _IDLE_SECONDS: Final = 15.0  # less than a worker keeps an idle connection: none is at its end
 _ADDED_BY_AIOHTTP: Final = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
+_NOWHERE: Final = (
+    "there is no pod {worker!r} with an address and a port named {port!r}: it is starting, or it "
+    "is gone, which heals by itself; a worker that runs outside of the cluster cannot be asked for "
+    "frames"
+)
 
 Addresses = Callable[[str], tuple[str, int] | None]  # host and port of a worker, by its name
 
@@ -139,7 +145,7 @@ class WorkerClient:
     async def _begun(self, worker: str, question: Question) -> aiohttp.ClientResponse:
         address = self._addresses(worker)
         if address is None:
-            raise WorkerUnreachable(f"worker {worker!r} has no address")
+            raise WorkerUnreachable(_NOWHERE.format(worker=worker, port=names.HTTP_PORT))
         host, port = address
         base = URL.build(scheme="http", host=host, port=port)
         seconds = question.seconds or self._seconds

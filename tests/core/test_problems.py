@@ -31,7 +31,7 @@ RAISED: tuple[tuple[errors.IngestError, int, str], ...] = (
     (errors.RegistryInUse("in use"), 503, "registry-in-use"),
     (errors.RegistryUnavailable("disk full"), 503, "registry-unavailable"),
     (errors.ApiUnavailable("no answer"), 503, "registry-unavailable"),
-    (errors.WorkerUnreachable("refused"), 502, "worker-unreachable"),
+    (errors.WorkerUnreachable("refused"), 503, "worker-unreachable"),
     (errors.WorkerSilent("silent"), 504, "worker-silent"),
     (errors.WorkerBusy("64 wait"), 503, "worker-busy"),
     (errors.NotCaptured("lobby"), 421, "not-captured"),

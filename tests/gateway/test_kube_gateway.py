@@ -157,7 +157,7 @@ async def test_a_pod_that_is_gone_or_comes_back_elsewhere_is_known(cluster: Clus
         at_once = {"gracePeriodSeconds": 0}
         cluster.server.admin.delete(f"{cluster.core}/pods/default-0", at_once)
         await cluster.pods(lambda pods: "default-0" not in pods)
-        assert (await cluster.call("GET", LATEST))[0] == 502
+        assert (await cluster.call("GET", LATEST))[0] == 503
         await cluster.pod("default-0", second)
         assert (await cluster.call("GET", LATEST))[0] == 200
         assert second.asked

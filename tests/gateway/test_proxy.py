@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from typing import Any
 
 import aiohttp
@@ -206,9 +207,9 @@ async def deaf(gateway: Proxied) -> None:
 @pytest.mark.parametrize(
     ("break_it", "behaviour", "status", "problem"),
     [
-        (nowhere, frame, 502, "worker-unreachable"),
-        (deaf, frame, 502, "worker-unreachable"),
-        (None, die, 502, "worker-unreachable"),
+        (nowhere, frame, 503, "worker-unreachable"),
+        (deaf, frame, 503, "worker-unreachable"),
+        (None, die, 503, "worker-unreachable"),
         (None, hang, 504, "worker-silent"),
     ],
 )
@@ -223,6 +224,17 @@ async def test_a_worker_that_does_not_answer_is_a_problem_that_says_when_to_come
             told, body, headers = await gateway.get(LATEST)
         assert (told, slug(body), headers["Retry-After"]) == (status, problem, "2")
         assert gateway.count(problem.removeprefix("worker-")) == 1
+
+
+async def test_a_worker_without_a_pod_is_told_of_with_what_to_do() -> None:
+    """It has a Lease, so it is given cameras; but the gateway goes by pods."""
+    async with proxied(frame) as gateway:
+        gateway.cameras.show(camera("lobby", "w-0"))
+        await nowhere(gateway)
+        _, body, _ = await gateway.get(LATEST)
+        detail = json.loads(body)["detail"]
+        assert "no pod 'w-0' with an address and a port named 'http'" in detail
+        assert "cannot be asked for frames" in detail
 
 
 async def die_after_the_head(request: web.Request) -> web.StreamResponse:

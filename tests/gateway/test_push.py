@@ -121,7 +121,7 @@ async def test_a_body_that_a_worker_died_over_is_sent_again_by_its_device_only()
     async with proxied(answer, takes(bodies)) as gateway:
         gateway.cameras.show(camera("door", "w-0", "w-1", epoch=2))
         async with gateway.session.post(PUSH, data=JPEG, headers=JPEG_TYPE) as response:
-            assert (response.status, response.headers["Retry-After"]) == (502, "2")
+            assert (response.status, response.headers["Retry-After"]) == (503, "2")
         assert bodies == []
 
 
