@@ -22,7 +22,10 @@ _RETRY_SECONDS: Final = 0.5
 
 
 def registered(
-    cluster: Cluster, access: Access, reach: Callable[[], Awaitable[None]]
+    cluster: Cluster,
+    access: Access,
+    reach: Callable[[], Awaitable[None]],
+    listed: Callable[[], None],
 ) -> kopf.OperatorRegistry:
     """The handlers that keep the copy.
 
@@ -30,6 +33,7 @@ def registered(
         cluster: The copy.
         access: Our way to the API server.
         reach: Returns when everything can be read.
+        listed: Called when kopf lists anew, as after a 410: it never tells what is gone since.
     """
     registry = kopf.OperatorRegistry()
 
@@ -38,11 +42,13 @@ def registered(
 
     kopf.on.login(registry=registry)(log_in)
     for kind in Kind:
-        _watch(registry, cluster, kind)
+        _watch(registry, cluster, kind, listed)
     return registry
 
 
-def _watch(registry: kopf.OperatorRegistry, cluster: Cluster, kind: Kind) -> None:
+def _watch(
+    registry: kopf.OperatorRegistry, cluster: Cluster, kind: Kind, listed: Callable[[], None]
+) -> None:
     async def see(event: kopf.RawEvent, **_: Any) -> None:
         raw = event["object"]
         if event["type"] == "DELETED":
@@ -50,6 +56,8 @@ def _watch(registry: kopf.OperatorRegistry, cluster: Cluster, kind: Kind) -> Non
             cluster.gone(kind, head["name"], version(head.get("resourceVersion", "")))
         else:
             cluster.see(kind, raw)
+        if event["type"] is None:
+            listed()
 
     resource = RESOURCES[kind]
     kopf.on.event(

@@ -155,7 +155,9 @@ class Program:
         """What kopf does not find at its start it never watches."""
         await self._watchdog.reached.wait()
         await kopf.operator(
-            registry=handlers.registered(self._cluster, self._api.access, self._watchdog.reach),
+            registry=handlers.registered(
+                self._cluster, self._api.access, self._watchdog.reach, self._watchdog.hurry
+            ),
             settings=handlers.settings(),
             namespaces=[self._api.namespace],
             standalone=True,

@@ -51,6 +51,7 @@ class Watchdog:
         self._swept = swept
         self._now = now
         self._said = -inf
+        self._hurried = False
         self._reaching = asyncio.Lock()
         self.reached = asyncio.Event()
         self.begun = asyncio.Event()
@@ -67,16 +68,22 @@ class Watchdog:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._sweeper.demand_news()
-            if self._now() - swept < self._every:
+            if not self._hurried and self._now() - swept < self._every:
                 continue
+            self._hurried = False
             try:
                 await self._sweeper.look()
             except (Obstructed, ApiUnavailable) as error:
                 self._obstructed(error)
+                self._hurried = True
                 continue
             self._free()
             swept = self._now()
             self._swept()
+
+    def hurry(self) -> None:
+        """Look at the next tick: what was deleted lately may never be told."""
+        self._hurried = self.begun.is_set()
 
     async def reach(self) -> None:
         """Wait until nothing is in the way of reading; who asks meanwhile waits, too."""

@@ -78,7 +78,10 @@ def test_each_try_that_failed_is_not_told() -> None:
 
 async def test_what_it_sees_goes_into_the_copy(tmp_path: Path) -> None:
     cluster = Cluster(lambda: None, lambda: 0.0, 3.0)
-    registry = registered(cluster, await access(tmp_path, token="a-token"), nothing)
+    listed: list[str] = []
+    registry = registered(
+        cluster, await access(tmp_path, token="a-token"), nothing, lambda: listed.append("anew")
+    )
     handlers = registry._watching.get_all_handlers()
     see = {str(handler.id): handler.fn for handler in handlers}
     assert set(see) == {f"see {kind}" for kind in Kind}
@@ -86,8 +89,11 @@ async def test_what_it_sees_goes_into_the_copy(tmp_path: Path) -> None:
     raw: dict[str, Any] = {"metadata": metadata, "spec": {"source": {}}}
     await told(see["see cameras"], None, raw)
     assert set(cluster.cameras) == {"lobby"}
+    assert listed == ["anew"]
+    await told(see["see cameras"], "MODIFIED", raw)
     await told(see["see cameras"], "DELETED", raw)
     assert not cluster.cameras
+    assert listed == ["anew"]
 
 
 async def told(handler: Any, type_: str | None, raw: Any) -> None:
