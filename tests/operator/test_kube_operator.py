@@ -358,3 +358,29 @@ async def test_a_stateful_set_that_somebody_changes_or_deletes_is_repaired_at_on
 
 
 _HEAD = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "default"}}
+
+
+async def test_of_two_cameras_with_one_id_the_oldest_has_a_worker_until_it_is_gone(
+    here: Operated,
+) -> None:
+    """Of two of one second, which the server's times do not tell apart, that of the lower uid."""
+    await here.pool(replicas=1)
+    await here.worker("default-0")
+    await here.camera("hall", cameraId="door")
+    await here.camera("door")
+    await here.until(lambda: len(here.cameras.cameras) == 2, "both are there")
+    both = here.cameras.cameras
+    first, second = sorted(both, key=lambda name: both[name].metadata.seniority)
+    await here.operator()
+    await here.assigned(first, "default-0")
+    await here.refused(second, "DuplicateId")
+    assert here.worker_of(second) is None
+    told, served = here.condition(second), here.cameras.by_id("door")
+    assert told is not None
+    assert f"Camera {first!r} is older" in told.message
+    assert served is not None
+    assert served.name == first, "the gateway's choice is the operator's"
+    had = both[first].epoch
+    await here.api.delete(CAMERAS, first)
+    await here.assigned(second, "default-0")
+    assert both[second].epoch > had
