@@ -5,7 +5,7 @@ What is checked, for each Camera by its uid:
 - its epoch never falls;
 - a changed worker, also from or to nobody, means a grown epoch: so an epoch belongs to one worker;
 - no assignment brings its worker over the pool's `weightCapacity` or `maxCameras`, and in the end
-  no worker is over either;
+  no worker is over either: what a worker yields, it captures still, and so it counts with it, too;
 - no Camera is moved, or unassigned, without need. What the history itself shows to be a need: the
   Camera asked for another pool, the pool is gone or has not so many replicas, or the worker was
   over its budget. All else is for the caller to justify: a lost worker, a drain, a rebalance.
@@ -27,7 +27,8 @@ T = TypeVar("T")
 class CameraVersion:
     """A Camera as it was from `revision` on; `at` in seconds of any one clock.
 
-    `worker` None: it is nobody's. `epoch` 0: it never was anybody's.
+    `worker` None: it is nobody's. `epoch` 0: it never was anybody's. `yielding`: who captures it
+    still, in a handover, until `worker` does; None: nobody, or a Camera that is Exclusive.
     """
 
     revision: int
@@ -38,6 +39,7 @@ class CameraVersion:
     weight: int
     worker: str | None = None
     epoch: int = 0
+    yielding: str | None = None
     deleted: bool = False
 
 
@@ -159,6 +161,7 @@ class _Checker:
         self._cameras: dict[str, _Series[CameraVersion]] = defaultdict(_Series)
         self._pools: dict[str, _Series[PoolVersion]] = defaultdict(_Series)
         self._assigned: dict[str | None, set[str]] = defaultdict(set)  # worker → uids
+        self._yielding: dict[str | None, set[str]] = defaultdict(set)  # the same
 
     def take(self, version: Version) -> Iterator[Violation]:
         if isinstance(version, PoolVersion):
@@ -167,7 +170,9 @@ class _Checker:
             self._pools[version.name].put(version.at, version)
             return
         before = self._now.get(version.uid) or replace(version, worker=None, epoch=0)
-        worker = None if version.deleted else version.worker
+        worker, yielding = (
+            (version.worker, version.yielding) if not version.deleted else (None, None)
+        )
         changed = worker != before.worker
         if changed and before.worker and not version.deleted:
             yield from self._moved(Move(before, version))
@@ -175,14 +180,16 @@ class _Checker:
         self._now[version.uid] = version
         self._assigned[before.worker].discard(version.uid)
         self._assigned[worker].add(version.uid)
+        self._yielding[before.yielding].discard(version.uid)
+        self._yielding[yielding].add(version.uid)
         yield from self._epoch(before, version)
         if changed and worker:
             yield from self._budget(worker, version, version.at - self._lag)
 
     def end(self) -> Iterator[Violation]:
         """What must hold once everything has settled."""
-        for worker, uids in self._assigned.items():
-            if worker and uids:
+        for worker in filter(None, self._assigned):  # who yields had it before
+            if uids := self._held(worker, float("inf")):
                 last = max((self._now[uid] for uid in uids), key=lambda camera: camera.revision)
                 yield from self._budget(worker, last, float("inf"))
 
@@ -195,7 +202,7 @@ class _Checker:
 
     def _budget(self, worker: str, camera: CameraVersion, since: float) -> Iterator[Violation]:
         """Break what a worker holds against what it may hold, at the kindest since a time."""
-        uids = self._assigned[worker]
+        uids = self._held(worker, since)
         weight = sum(min(v.weight for v in self._cameras[uid].since(since)) for uid in uids)
         pools = self._pools[self._pool_of(worker)].since(since)
         capacity = max((pool.weight_capacity for pool in pools), default=0)
@@ -206,6 +213,18 @@ class _Checker:
         if len(uids) > most:
             seen = f"{worker} has {len(uids)} cameras for a maximum of {most}"
             yield _violation(Rule.CROWDED, camera, seen)
+
+    def _held(self, worker: str, since: float) -> set[str]:
+        """What it has, and what it yields: who assigns knows of that, but not of a user's edit."""
+        return self._assigned[worker] | {
+            uid
+            for uid in self._yielding[worker]
+            if all(
+                version.yielding == worker
+                for version in self._cameras[uid].since(since)
+                if version.epoch == self._now[uid].epoch
+            )
+        }
 
     def _moved(self, move: Move) -> Iterator[Violation]:
         if not (self._needed(move) or self._justified(move)):

@@ -128,7 +128,8 @@ async def record(etcd: Etcd, namespace: str) -> AsyncIterator[Recorder]:
 
 def _camera(stored: Any, revision: int, at: float, *, deleted: bool) -> CameraVersion:
     metadata, spec = stored["metadata"], stored["spec"]
-    assignment = stored.get("status", {}).get("assignment", {})
+    status = stored.get("status", {})
+    assignment = status.get("assignment", {})
     return CameraVersion(
         revision=revision,
         at=at,
@@ -138,8 +139,18 @@ def _camera(stored: Any, revision: int, at: float, *, deleted: bool) -> CameraVe
         weight=spec["weight"],
         worker=assignment.get("worker"),
         epoch=assignment.get("epoch", 0),
+        yielding=_yielding(spec["source"], assignment, status.get("stream", {})),
         deleted=deleted,
     )
+
+
+def _yielding(source: Any, assignment: Any, stream: Any) -> str | None:
+    """Who captures it until `worker` is connected: the handover's step 5, of one that is Shared."""
+    epoch = assignment.get("epoch", 0)
+    connected = "connectedTime" in stream and stream.get("epoch", 0) >= epoch
+    over = connected or stream.get("releasedEpoch", 0) >= epoch
+    exclusive = source.get("rtsp", {}).get("session") == "Exclusive"
+    return None if over or exclusive else assignment.get("previous")
 
 
 def _pool(stored: Any, revision: int, at: float, *, deleted: bool) -> PoolVersion:

@@ -77,6 +77,66 @@ def test_what_left_a_worker_makes_room_there() -> None:
     assert broken(*FULL, YARD, gone, given(YARD, "default-0", 1, 13)) == []
 
 
+def yielded(camera: CameraVersion, revision: int, to: str | None = "default-1") -> CameraVersion:
+    """Handed over by default-0, which captures it until `to` does."""
+    return replace(given(camera, to, 2, revision), yielding="default-0")
+
+
+def all_broken(*history: Version, lag: float = 0.0) -> list[Rule]:
+    return [one.rule for one in check(history, justified=anything, lag=lag)]
+
+
+def test_what_a_worker_yields_counts_with_it_until_it_has_let_go() -> None:
+    moved, taken = yielded(CAMERA, 12), given(YARD, "default-0", 1, 14)
+    over = given(CAMERA, "default-1", 2, 13)
+    assert all_broken(*FULL, YARD, moved, over, taken) == []
+    assert all_broken(*FULL, YARD, moved, taken, replace(over, revision=15)) == [Rule.CROWDED]
+    heavy = replace(YARD, weight=101)
+    wide = replace(POOL, max_cameras=9)
+    two = (wide, *FULL[1:], heavy, moved)
+    assert all_broken(*two, over, replace(taken, weight=101)) == []
+    late = replace(over, revision=15)
+    assert all_broken(*two, replace(taken, weight=101), late) == [Rule.OVERLOADED]
+
+
+def test_what_nobody_is_given_counts_with_who_captures_it_still() -> None:
+    moved = yielded(CAMERA, 12, to=None)
+    taken = given(YARD, "default-0", 1, 13)
+    gone = replace(moved, revision=14, deleted=True)
+    assert all_broken(*FULL, YARD, moved, taken, gone) == [Rule.CROWDED]
+
+
+def test_what_is_yielded_in_the_end_counts_in_the_end() -> None:
+    fewer = replace(POOL, revision=13, at=13, max_cameras=1)
+    assert all_broken(*FULL, yielded(CAMERA, 12), fewer) == [Rule.CROWDED]
+    alone = (POOL, CAMERA, HELD, yielded(CAMERA, 12), replace(fewer, max_cameras=0))
+    assert all_broken(*alone) == [Rule.CROWDED, Rule.CROWDED]  # who has it, and who yields it
+
+
+def test_a_camera_that_was_deleted_while_it_was_yielded_is_nobodys() -> None:
+    moved = yielded(CAMERA, 12)
+    gone = replace(moved, revision=13, deleted=True)
+    assert all_broken(*FULL, YARD, moved, gone, given(YARD, "default-0", 1, 14)) == []
+
+
+@pytest.mark.parametrize(("lag", "breaks"), [(0, True), (3, False), (1, True)])
+def test_who_has_just_begun_to_yield_may_be_unknown_for_the_lag(
+    lag: float, *, breaks: bool
+) -> None:
+    """A session that an edit made Shared in the middle of its handover."""
+    moved = given(CAMERA, "default-1", 2, 12)
+    edited = replace(moved, yielding="default-0", revision=13, at=13)
+    taken = replace(given(YARD, "default-0", 1, 15), at=14.5)
+    history = (*FULL, YARD, moved, edited, taken, replace(moved, revision=16, at=16))
+    assert bool(all_broken(*history, lag=lag)) == breaks
+
+
+def test_of_a_handover_of_its_own_who_assigns_knows_at_once() -> None:
+    moved, taken = yielded(CAMERA, 12), given(YARD, "default-0", 1, 13)
+    over = given(CAMERA, "default-1", 2, 14)
+    assert all_broken(*FULL, YARD, moved, taken, over, lag=5) == [Rule.CROWDED]
+
+
 def test_even_for_a_moment_a_worker_is_not_given_too_much() -> None:
     left = given(CAMERA, "default-1", 2, 13)
     history = (*FULL, YARD, given(YARD, "default-0", 1, 12), left)

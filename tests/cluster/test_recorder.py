@@ -121,3 +121,35 @@ async def test_a_version_that_was_compacted_away_is_a_hole(
     with pytest.raises(ExceptionGroup) as raised:
         await too_late()
     assert raised.group_contains(Hole)
+
+
+async def test_who_yields_a_camera_is_recorded_until_its_handover_is_over(
+    recorder: Recorder, admin: Client, path: str
+) -> None:
+    shared = {"source": {"rtsp": {"url": "rtsp://camera.example/stream", "session": "Shared"}}}
+    alone = {"source": {"rtsp": {"url": "rtsp://camera.example/stream", "session": "Exclusive"}}}
+    handover = {"worker": "default-1", "previous": "default-0", "epoch": 2}
+    over = [
+        {"stream": {"worker": "default-0", "epoch": 1, "connectedTime": "2026-11-22T09:00:00Z"}},
+        {"stream": {"worker": "default-1", "epoch": 2, "connectedTime": "2026-11-22T09:00:01Z"}},
+    ]
+
+    def say(name: str, status: object) -> None:
+        admin.merge(f"{path}/cameras/{name}/status", {"status": status})
+
+    for name, spec in (("lobby", shared), ("door", shared), ("yard", alone)):
+        make(admin, path, name, **spec)
+        assign(admin, path, name, "default-0", 1)
+        say(name, {"assignment": handover})
+    for status in over:
+        say("lobby", status)
+    say("door", {"stream": {"releasedEpoch": 2}})
+    seen: dict[str, list[str | None]] = {}
+    for version in await recorder.history():
+        if isinstance(version, CameraVersion):
+            seen.setdefault(version.name, []).append(version.yielding)
+    assert seen == {
+        "lobby": [None, None, "default-0", "default-0", None],
+        "door": [None, None, "default-0", None],
+        "yard": [None, None, None],
+    }
