@@ -243,6 +243,28 @@ async def test_every_so_often_everything_is_looked_at() -> None:
     assert eyes.sweeps == 3
 
 
+@in_virtual_time
+async def test_what_was_deleted_while_a_watch_began_anew_is_found_soon() -> None:
+    eyes = Eyes(every=300)
+    put_camera(eyes.server, "a")
+
+    async def check() -> None:
+        eyes.watchdog.hurry()
+        await until(eyes.watchdog.begun.is_set)
+        await eyes.renew(2 * TICK_SECONDS)
+        assert eyes.sweeps == 0, "what was read at the beginning is not read again"
+        eyes.open = False
+        eyes.server.drop(CAMERAS, "a")
+        eyes.open = True
+        eyes.watchdog.hurry()
+        await eyes.renew(TICK_SECONDS + 1)
+        assert not eyes.cluster.cameras
+        await eyes.renew(2 * TICK_SECONDS)
+        assert eyes.sweeps == 1
+
+    await running(eyes, check)
+
+
 @pytest.mark.parametrize(
     "error", [ApiUnavailable("away"), ApiForbidden(403, "Forbidden", "rbac is being changed")]
 )
