@@ -112,9 +112,9 @@ async def test_in_the_end_the_copy_is_what_is_there(
         await until(cameras, lambda: known(cameras) == wanted)
         watching.cancel()
     for camera_id in {camera.id for camera in cameras.cameras.values()} | {"lobby", "nobody"}:
-        named = sorted(one.name for one in cameras.cameras.values() if one.id == camera_id)
-        found = cameras.by_id(camera_id)
-        assert (found.name if found else None) == (named[0] if named else None)
+        named = (one for one in cameras.cameras.values() if one.id == camera_id)
+        oldest = min(named, key=lambda one: one.metadata.seniority, default=None)
+        assert cameras.by_id(camera_id) == oldest
 
 
 def known(cameras: KubeCameras) -> dict[str, Any]:
