@@ -242,6 +242,8 @@ def rebalance(
             loads[camera.worker].add(camera)
             if camera.previous is None:
                 there[camera.worker].append(camera)
+        if camera.yielded and camera.previous in loads:
+            loads[camera.previous].leave(camera)
     moves: dict[str, str] = {}
     for found in there.values():
         found.sort(key=lambda camera: (camera.weight, not camera.exclusive, camera.name))

@@ -245,6 +245,15 @@ def test_nor_is_room_that_evening_out_will_free_given_away_before_it_is_free() -
     assert evened(there, three, moves=9) == {"b": "default-1"}
 
 
+def test_nor_is_room_that_a_handover_has_not_freed_yet() -> None:
+    there = [handed(600, "default-1", "default-0")]
+    there += cameras(d=(450, "default-2"), e=(450, "default-2"))
+    three = fleet("default-0", "default-1", "default-2")
+    assert evened(there, three, moves=9) == {}
+    settled = [handed(600, "default-1", "default-0", connected=1), *there[1:]]
+    assert evened(settled, three, moves=9) == {"e": "default-0"}
+
+
 def test_only_open_workers_take_part_in_evening_out() -> None:
     there = cameras(a=(300, "default-0"), b=(300, "default-0"))
     assert evened(there, fleet("default-0", default_1=Life.LEAVING), moves=9) == {}
