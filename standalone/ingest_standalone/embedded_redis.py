@@ -9,12 +9,13 @@ A server that dies is started again at the same place until the block ends, empt
 nothing on disk.
 
 Promises no TCP port, a unix socket in a directory that only this user can enter, no file that
-outlives it, bounded memory, and that nothing is left however this process ends: a small shell owns
-server and directory and waits on a pipe whose other end is held here alone. When this process ends,
-the kernel closes the pipe; the shell kills the server and removes the directory. (A parent-death
-signal would end the server too, but not remove the directory, and counts the death of the thread
-that started it as the parent's.) Both are in a session of their own: a Ctrl-C meant for the program
-does not take Redis away before the last events are out.
+outlives it, bounded memory, and that nothing is left however this process ends: a small process
+owns server and directory and waits on a pipe whose other end is held here alone. When this process
+ends, the kernel closes the pipe; the owner kills the server and removes the directory. (A parent-
+death signal would end the server too, but not remove the directory, and counts the death of the
+thread that started it as the parent's.) Both are in a session of their own: a Ctrl-C meant for the
+program does not take Redis away before the last events are out. The owner is Python, as a container
+has no shell.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,19 +49,25 @@ _OPTIONS: Final = (
     *("--daemonize", "no", "--loglevel", "warning"),
 )
 _OWN: Final = f"""
-directory=$1; shift
-exec 3<&0 </dev/null
-"$@" 3<&- &
-server=$!
-{{ read -r _; kill -9 $server; }} <&3 2>/dev/null &
-exec 3<&- 2>/dev/null
-trap '' HUP INT TERM PIPE
-wait $server
-status=$?
-kill $!
-rm -f "$directory/{_SOCKET}"
-rmdir "$directory"
-exit $status
+import contextlib, os, signal, subprocess, sys, threading
+
+directory, *command = sys.argv[1:]
+server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
+    signal.signal(number, signal.SIG_IGN)
+
+
+def watch():
+    os.read(0, 1)  # until nobody holds the other end
+    server.kill()
+
+
+threading.Thread(target=watch, daemon=True).start()
+status = server.wait()
+with contextlib.suppress(FileNotFoundError):
+    os.unlink(os.path.join(directory, "{_SOCKET}"))
+os.rmdir(directory)
+os._exit(status if status >= 0 else 128 - status)  # as a shell says it
 """
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -144,7 +152,7 @@ class EmbeddedRedis:
         command = (str(server), *_OPTIONS, "--unixsocket", str(socket), "--dir", str(directory))
         try:
             self._owner = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", _OWN, "camera-ingest-redis", str(directory), *command),
+                *(sys.executable, "-ISc", _OWN, str(directory), *command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
