@@ -18,7 +18,7 @@ from ingest_simulator.main import PASSWORD_VARIABLE as SIMULATOR_PASSWORD
 from ingest_standalone.cli import make_parser
 from ingest_standalone.probing import PASSWORD_VARIABLE as PROBE_PASSWORD
 from ingest_standalone.settings import StandaloneSettings
-from tools import crd_reference
+from tools import chart, crd_reference
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PASSWORDS = {"probe": PROBE_PASSWORD, "simulator": SIMULATOR_PASSWORD}
@@ -196,20 +196,20 @@ def _type(hint: object) -> str:
 def main() -> int:
     assert tuple(map(type, EXAMPLES)) == events.FACTS, "an event has no example"
     pages = {
-        "settings": settings_page(),
-        "metrics": metrics_page(),
-        "events": events_page(),
-        "crds": crd_reference.page(),
+        PAGES / "settings.md": settings_page(),
+        PAGES / "metrics.md": metrics_page(),
+        PAGES / "events.md": events_page(),
+        PAGES / "crds.md": crd_reference.page(),
+        **chart.pages(),
     }
     stale = []
-    for name, text in pages.items():
-        path = PAGES / f"{name}.md"
+    for path, text in pages.items():
         if "--check" not in sys.argv:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
-            stale.append(path.name)
+            stale.append(str(path.relative_to(chart.ROOT)))
     if stale:
-        print(f"docs/reference: {', '.join(stale)} differ from the code; run: make docs")
+        print(f"{', '.join(stale)} differ from what they are made of; run: make docs")
     return 1 if stale else 0
 
 

@@ -98,13 +98,19 @@ def install() -> None:
             policy.unlink()
 
 
-def prepare_api_server(suites: list[Path]) -> None:
-    """Build kube-apiserver before the tests that need it, which would wait for it in silence."""
-    if any("tests.cluster" in file.read_text() for suite in suites for file in test_files(suite)):
-        build = [sys.executable, "-m", "tests.cluster.binaries"]
-        done = subprocess.run(build, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
-        if done.returncode != 0:
-            print("So the tests on a real Kubernetes API server will be skipped.", flush=True)
+def prepare_programs(suites: list[Path]) -> None:
+    """Build what tests need before they run, who would wait for it in silence."""
+    texts = [file.read_text() for suite in suites for file in test_files(suite)]
+    needs = {
+        "on a real Kubernetes API server": ((), any("tests.cluster" in text for text in texts)),
+        "of the Helm chart": (("helm",), any("tests.chart" in text for text in texts)),
+    }
+    for tests, (arguments, needed) in needs.items():
+        build = [sys.executable, "-m", "tests.cluster.binaries", *arguments]
+        if needed:
+            done = subprocess.run(build, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+            if done.returncode != 0:
+                print(f"So the tests {tests} will be skipped.", flush=True)
 
 
 def test_files(suite: Path) -> list[Path]:
@@ -114,7 +120,7 @@ def test_files(suite: Path) -> list[Path]:
 def main() -> int:
     install()
     suites = [ROOT / "tests" / suite for suite in sys.argv[1:]] or [ROOT / "tests"]
-    prepare_api_server(suites)
+    prepare_programs(suites)
     # Each file on one process: what its fixtures start is started once.
     parallel = ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
     return subprocess.run(

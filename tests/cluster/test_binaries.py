@@ -84,7 +84,7 @@ def test_without_go_there_is_no_api_server_unless_it_was_built_before(machine: M
     etcd = machine.install("etcd")
     printed, said = machine.find()
     assert printed == []
-    assert "neither Go" in said
+    assert "no Go to build kube-apiserver" in said
     go = machine.install("go", FAKE_GO)
     built, _ = machine.find()
     go.unlink()

@@ -1,0 +1,112 @@
+{{/* What every object begins its name with. */}}
+{{- define "camera-ingest.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride }}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+
+{{/* The name of a component's objects; takes (list root component). */}}
+{{- define "camera-ingest.name" -}}
+{{ include "camera-ingest.fullname" (first .) }}-{{ last . }}
+{{- end -}}
+
+{{/* Labels by which a component's pods are found; takes (list root component). */}}
+{{- define "camera-ingest.selector" -}}
+app.kubernetes.io/name: camera-ingest
+app.kubernetes.io/instance: {{ (first .).Release.Name }}
+app.kubernetes.io/component: {{ last . }}
+{{- end -}}
+
+{{/* Labels by which the workers of every pool are found: the operator sets them. */}}
+{{- define "camera-ingest.workers" -}}
+app.kubernetes.io/name: camera-ingest
+app.kubernetes.io/component: worker
+{{- end -}}
+
+{{/*
+Name, namespace, labels and annotations of an object. Takes a dict: root, component; and where they
+are wanted name (default: the component's), cluster (it is in no namespace), labels, annotations.
+*/}}
+{{- define "camera-ingest.metadata" -}}
+{{- $root := .root -}}
+{{- $ours := include "camera-ingest.selector" (list $root .component) | fromYaml -}}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $ours "app.kubernetes.io/version" ($root.Chart.AppVersion | toString) -}}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version) -}}
+name: {{ .name | default (include "camera-ingest.name" (list $root .component)) }}
+{{- if not .cluster }}
+namespace: {{ $root.Release.Namespace }}
+{{- end }}
+labels:
+  {{- toYaml (mergeOverwrite dict $root.Values.commonLabels (.labels | default dict) $ours) | nindent 2 }}
+{{- with mergeOverwrite dict $root.Values.commonAnnotations (.annotations | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "camera-ingest.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of a component's service account; takes (list root component). */}}
+{{- define "camera-ingest.account" -}}
+{{- $account := (index (first .).Values (last .)).serviceAccount -}}
+{{- if $account.name -}}
+{{ $account.name }}
+{{- else if $account.create -}}
+{{ include "camera-ingest.name" . }}
+{{- else -}}
+default
+{{- end -}}
+{{- end -}}
+
+{{- define "camera-ingest.priorityClass" -}}
+{{- with .Values.priorityClass -}}
+{{- if .name -}}
+{{ .name }}
+{{- else if .create -}}
+{{ include "camera-ingest.fullname" $ }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of the Secret whose key `url` says where Redis is; empty: nowhere. */}}
+{{- define "camera-ingest.redisSecret" -}}
+{{- with .Values.redis -}}
+{{- $ways := ternary 1 0 (ne .existingSecret "") | add (ternary 1 0 (ne .url "")) | add (ternary 1 0 .bundled.enabled) -}}
+{{- if gt (int $ways) 1 -}}
+{{ fail "redis: give at most one of existingSecret, url, bundled.enabled" }}
+{{- end -}}
+{{- if .existingSecret -}}
+{{ .existingSecret }}
+{{- else if or .url .bundled.enabled -}}
+{{ include "camera-ingest.name" (list $ "redis") }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Security of a pod and of a container, as Pod Security `restricted` asks, and more. */}}
+{{- define "camera-ingest.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "camera-ingest.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}

@@ -1,0 +1,46 @@
+"""CRDs of others, whose kinds the chart makes: as their own Go modules ship them."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tests.cluster.binaries import Unavailable
+
+FILES: Final = {
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": [
+        f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+        for kind in ("servicemonitors", "podmonitors", "prometheusrules")
+    ],
+    "sigs.k8s.io/gateway-api@v1.4.1": [
+        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
+    ],
+    "github.com/kedacore/keda/v2@v2.17.2": ["config/crd/bases/keda.sh_scaledobjects.yaml"],
+}
+
+
+def foreign_crds() -> Iterator[Any]:
+    """Each of them.
+
+    Raises:
+        Unavailable: Go, or a module, is not to be had here.
+    """
+    for module, files in FILES.items():
+        folder = _downloaded(module)
+        for file in files:
+            yield yaml.safe_load((folder / file).read_text())
+
+
+def _downloaded(module: str) -> Path:
+    go = shutil.which("go")
+    if go is None:
+        raise Unavailable(f"there is no Go to download {module} with")
+    command = [go, "mod", "download", "-json", module]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Unavailable(f"{module} cannot be downloaded: {done.stdout[-300:]}")
+    return Path(json.loads(done.stdout)["Dir"])

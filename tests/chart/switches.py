@@ -1,0 +1,72 @@
+"""Combinations of the chart's switches: each alone, all together, none, and pairs that meet."""
+
+from typing import Any, Final
+
+from tests.chart.rendering import Values
+
+EXTRAS: Final[dict[str, Any]] = {
+    "labels": {"team": "video"},
+    "annotations": {"note": "video"},
+    "podLabels": {"team": "video"},
+    "podAnnotations": {"note": "video"},
+    "env": [{"name": "CAMERA_INGEST_LISTEN", "value": ":9000"}, {"name": "TZ", "value": "UTC"}],
+    "envFrom": [{"configMapRef": {"name": "more"}}],
+    "volumes": [{"name": "more", "emptyDir": {}}],
+    "volumeMounts": [{"name": "more", "mountPath": "/more"}],
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "video", "operator": "Exists"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "video", "operator": "Exists"}]}
+                ]
+            }
+        }
+    },
+}
+ROUTE: Final = {"enabled": True, "parentRefs": [{"name": "edge"}]}
+
+CASES: Final[dict[str, Values]] = {
+    "defaults": {},
+    "names": {
+        "fullnameOverride": "video",
+        "commonLabels": {"team": "video"},
+        "commonAnnotations": {"note": "video"},
+        "operator": {"serviceAccount": {"create": False, "name": "mine"}},
+        "gateway": {"serviceAccount": {"create": False}},
+    },
+    "image": {
+        "image": {
+            "digest": f"sha256:{'0' * 64}",
+            "pullSecret": "registry",
+            "pullPolicy": "Always",
+        }
+    },
+    "namespace rights only": {"crds": {"install": False}},
+    "no rights at all": {"crds": {"install": False}, "rbac": {"create": False}},
+    "one of each": {"operator": {"replicas": 1}, "gateway": {"replicas": 1}},
+    "extras": {"operator": EXTRAS, "gateway": EXTRAS},
+    "autoscaled gateway": {"gateway": {"autoscaling": {"enabled": True}}},
+    "load balancer": {"gateway": {"service": {"type": "LoadBalancer"}}},
+    "node port": {"gateway": {"service": {"type": "NodePort", "nodePort": 30080}}},
+    "ingress": {
+        "gateway": {
+            "ingress": {
+                "enabled": True,
+                "className": "contour",
+                "tls": [{"hosts": ["cameras.example.com"], "secretName": "tls"}],
+            }
+        }
+    },
+    "route": {"gateway": {"httpRoute": ROUTE}},
+    "no pool": {"pool": {"enabled": False}},
+    "pool scales itself": {"pool": {"spec": {"autoscaling": {"maxReplicas": 5}}}},
+    "pool scaled by HPA": {"pool": {"autoscaling": {"kind": "HorizontalPodAutoscaler"}}},
+    "pool scaled by KEDA": {"pool": {"autoscaling": {"kind": "ScaledObject"}}},
+    "bundled Redis": {"redis": {"bundled": {"enabled": True}}},
+    "Redis by URL": {"redis": {"url": "rediss+sentinel://u:p%40@a:1,b:2/main"}},
+    "Redis by Secret": {"redis": {"existingSecret": "redis"}},
+    "priority": {"priorityClass": {"create": True}},
+    "priority that is there": {"priorityClass": {"name": "high"}},
+}

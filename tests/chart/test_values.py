@@ -1,0 +1,111 @@
+"""Values: a typing error is refused, and every value that the chart has can be given."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.rendering import FOLDER, Chart, Refused, Values, leaves, of_kind
+
+VALUES = yaml.safe_load((FOLDER / "values.yaml").read_text())
+SCHEMA = json.loads((FOLDER / "values.schema.json").read_text())
+
+
+def resolved(one: dict[str, Any]) -> dict[str, Any]:
+    name = one.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = SCHEMA["definitions"][name] if name else one
+    return found
+
+
+def closed(one: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Paths of objects with properties that take others, too."""
+    one = resolved(one)
+    if "properties" in one and one.get("additionalProperties") is not False:
+        yield path
+    for key, inner in one.get("properties", {}).items():
+        yield from closed(inner, f"{path}.{key}")
+
+
+def mentioned(one: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Paths of every value that the schema knows by name."""
+    for key, below in one.get("properties", {}).items():
+        inner = resolved(below)
+        yield from mentioned(inner, f"{path}{key}.")
+        if "properties" not in inner and key != "global":
+            yield f"{path}{key}"
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    free = ("requests", "limits", "claims", "spec", "labels")  # as in Kubernetes, or the user's
+    known = {path for path in mentioned(SCHEMA) if path.rpartition(".")[2] not in free}
+    there = {path for path, _ in leaves(VALUES) if not set(free) & set(path.split("."))}
+    assert there == known
+
+
+def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
+    assert SCHEMA["additionalProperties"] is False
+    assert list(closed(SCHEMA)) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"replicas": 3}, "'replicas' not allowed"),
+        ({"gateway": {"replcas": 3}}, "'replcas' not allowed"),
+        ({"operator": {"lease": {"duration": 3}}}, "'duration' not allowed"),
+        ({"operator": {"env": [{"nam": "x"}]}}, "'nam' not allowed"),
+        ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
+        ({"image": {"digest": "latest"}}, "/image/digest"),
+        ({"redis": {"url": "http://redis"}}, "/redis/url"),
+        ({"gateway": {"service": {"port": 0}}}, "/gateway/service/port"),
+        ({"pool": {"autoscaling": {"kind": "VPA"}}}, "/pool/autoscaling/kind"),
+    ],
+)
+def test_a_value_that_is_wrong_is_refused_by_its_path(
+    chart: Chart, values: Values, told: str
+) -> None:
+    with pytest.raises(Refused, match=told):
+        chart.text(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"redis": {"url": "redis://a", "existingSecret": "b"}},
+            "at most one of existingSecret, url",
+        ),
+        (
+            {
+                "pool": {
+                    "spec": {"autoscaling": {"maxReplicas": 3}},
+                    "autoscaling": {"kind": "ScaledObject"},
+                }
+            },
+            "one of spec.autoscaling, autoscaling.kind",
+        ),
+        ({"gateway": {"httpRoute": {"enabled": True}}}, "name the Gateway"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(
+    chart: Chart, values: Values, told: str
+) -> None:
+    with pytest.raises(Refused, match=told):
+        chart.text(values)
+
+
+def test_a_users_variable_takes_the_place_of_the_charts(chart: Chart) -> None:
+    env = [{"name": "CAMERA_INGEST_LISTEN", "value": ":9000"}]
+    pod = of_kind(chart.render({"operator": {"env": env}}), "Deployment")["operator"]["spec"]
+    named = pod["template"]["spec"]["containers"][0]["env"]
+    assert [one["value"] for one in named if one["name"] == "CAMERA_INGEST_LISTEN"] == [":9000"]
+    assert len({one["name"] for one in named}) == len(named)
+
+
+def test_a_pool_that_others_scale_is_not_scaled_back_by_an_upgrade(chart: Chart) -> None:
+    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
+        pools = of_kind(chart.render({"pool": {"autoscaling": {"kind": kind}}}), "CameraPool")
+        assert "replicas" not in pools["pool"]["spec"]
+    assert "replicas" in of_kind(chart.render({}), "CameraPool")["pool"]["spec"]

@@ -1,0 +1,81 @@
+"""Commands of Go modules, built once from a go.sum that pins them.
+
+Promise: what is built lies outside the checkout, keyed by its go.sum, appears there whole or not at
+all, and is never built twice at once. Nothing is downloaded but Go modules, by `go`.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+class Unavailable(Exception):
+    """A program is not to be had here; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoCommand:
+    """One command.
+
+    Attributes:
+        name: Of the program.
+        version: Of its module, as go.mod beside `folder` has it.
+        folder: With go.mod and go.sum, beside this file.
+        package: What is built.
+        stamps: Variables that a release's build sets, and their values: else it knows no version.
+    """
+
+    name: str
+    version: str
+    folder: str
+    package: str
+    stamps: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Path:
+        """Where it is once it was built."""
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        key = hashlib.sha256((HERE / self.folder / "go.sum").read_bytes()).hexdigest()[:12]
+        return cache / "camera-ingest" / f"{self.folder}-{key}" / self.name
+
+    def reason_to_build(self) -> str | None:
+        """What `built` would build, as a line for people; None: nothing, or it cannot."""
+        if self.target.exists() or shutil.which("go") is None:
+            return None
+        return f"Building {self.name} {self.version} (once, minutes) into {self.target.parent} ..."
+
+    def built(self) -> Path:
+        """The program, built now if it is missing.
+
+        Raises:
+            Unavailable: It is not here and cannot be made.
+        """
+        target = self.target
+        if target.exists():
+            return target
+        go = shutil.which("go")
+        if go is None:
+            raise Unavailable(f"there is no Go to build {self.name} with")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (target.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may build: then it is there after
+            if not target.exists():
+                self._build(go, target)
+        return target
+
+    def _build(self, go: str, target: Path) -> None:
+        part = target.with_suffix(".part")
+        flags = " ".join(("-s -w", *(f"-X {key}={value}" for key, value in self.stamps.items())))
+        command = [go, "build", "-ldflags", flags, "-o", str(part), self.package]
+        folder = HERE / self.folder
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Unavailable(f"{self.name} does not build: {done.stderr.strip()[-500:]}")
+        part.rename(target)
