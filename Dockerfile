@@ -1,0 +1,54 @@
+# Camera Ingest: one image, a command for each program (operator, worker, gateway, standalone, demo).
+# The last stage holds Python, what it loads, and this project: no shell, package manager or compiler.
+# Any builder will do; BuildKit is not needed.
+
+# A Debian (or a child of it) with Python 3.11, venv and pip: the Python that the tests run on.
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE} AS base
+
+# What changes with constraints.txt only, and is most of the image: a layer of its own.
+FROM base AS dependencies
+WORKDIR /build
+COPY pyproject.toml constraints.txt ./
+RUN python3 -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+        print(*project["dependencies"], *project["optional-dependencies"]["standalone"], sep="\n")' \
+        > requirements.txt \
+    && python3 -m venv --without-pip /app \
+    && python3 -m pip --python /app/bin/python3 install --no-cache-dir --no-compile \
+        --only-binary :all: --constraint constraints.txt --requirement requirements.txt
+COPY tools/image_root.py ./
+RUN python3 image_root.py /app /image \
+    && mkdir -p /writable && mkdir -m 1777 /writable/tmp && mkdir -m 0770 /writable/cameras
+
+# The project's wheel, installed beside that.
+FROM dependencies AS project
+COPY . ./
+RUN python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+    && python3 -m pip --python /app/bin/python3 install --no-index --no-deps --no-compile \
+        --root /project /wheels/*.whl \
+    && python3 -m compileall -q -s /project --invalidation-mode unchecked-hash /project
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Camera Ingest" \
+      org.opencontainers.image.description="IP cameras into a dependable stream of fresh frames and events." \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=dependencies /image/ /
+# From the base as it came, whatever authorities a builder lends to the stages above.
+COPY --from=base /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+# All that is ever written, and each only by some commands: docs/guide/container.md.
+COPY --from=dependencies --chown=65532:0 /writable/ /
+COPY --from=project /project/ /
+ENV PATH=/app/bin \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+# A number, so that Kubernetes can see that it is not root; any other will do.
+USER 65532:65532
+WORKDIR /
+EXPOSE 8000
+# No HEALTHCHECK: each command listens elsewhere; compose.yaml and the chart ask for what fits theirs.
+ENTRYPOINT ["camera-ingest"]
+CMD ["--help"]
