@@ -46,7 +46,8 @@ async def run(settings: OperatorSettings) -> None:
     exposition = CollectorRegistry()
     ProcessCollector(registry=exposition)
     PlatformCollector(registry=exposition)
-    identity = settings.identity or f"{socket.gethostname()}_{time.time_ns() // 1_000_000}"
+    # Of this start of this process: two that were given one name must not take each other for one.
+    identity = f"{settings.identity or socket.gethostname()}_{time.time_ns() // 1_000_000}"
     clock = SightedClock(settings.lease_renew_seconds + _ANSWER_SECONDS)
     async with Api(access, settings.namespace, both(counted(exposition), clock.called)) as api:
         program = Program(settings, api, identity, clock=clock, exposition=exposition)

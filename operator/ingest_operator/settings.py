@@ -18,7 +18,7 @@ class OperatorSettings(LogSettings, frozen=True, kw_only=True):
     )
     identity: Annotated[
         str | None,
-        Meta(description="Name of this replica, on the Lease. Not given: the host's and a number."),
+        Meta(description="Name of this replica on the Lease; its start follows. Else: the host's."),
     ] = None
     lease_duration_seconds: Annotated[
         int, Meta(ge=3, le=120, description="Time after which a leader that is silent is replaced.")

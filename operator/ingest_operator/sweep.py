@@ -16,7 +16,7 @@ import structlog
 from ingest_core import names
 from ingest_core.errors import ApiConflict, ApiNotFound, ApiRefused, IngestError
 from ingest_core.kube.client import Api, Call
-from ingest_core.kube.informer import PAGE, Page, version
+from ingest_core.kube.informer import Page, version
 from ingest_core.kube.resources import (
     CAMERAS,
     LEASES,
@@ -30,6 +30,7 @@ from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.obstacles import NO_CRDS, Obstructed, obstacle
 from ingest_operator.state import Meta
 
+PAGE: Final = "500"
 GRACE_SECONDS: Final = 10.0  # in which a watch must have told what a list shows
 SILENCE_SECONDS: Final = 45.0  # without any news of Leases, which the leader renews all the time
 OURS: Final = f"{names.LABEL_MANAGED_BY}={names.APP}"

@@ -286,6 +286,55 @@ async def test_a_refresh_finds_what_no_watch_has_told_yet() -> None:
         assert one.workers() == {"c": (ME, None)}
 
 
+@in_virtual_time
+async def test_after_a_refresh_what_was_assigned_before_it_is_no_news() -> None:
+    """A watch that lags, or began with an old copy, tells of a camera that went long ago."""
+    async with watching("a") as one:
+        put_camera(one.server, "c")
+        one.api.hold(SELECT_WORKER)
+        one.server.assign("c", ME, 9)
+        one.server.assign("c", OTHER, 10)
+        await told(one)
+        await one.cameras.refresh()
+        seen: list[set[str]] = []
+        async with one.cameras.changes() as changes:
+            await anext(changes)
+            one.server.assign("a", ME, 11)
+            one.api.let_go()
+            await told(one)
+            seen.append(set(await anext(changes)))
+        assert seen == [{"a"}]
+        one.server.assign("c", ME, 12)
+        await told(one)
+        assert set(one.workers()) == {"a", "c"}
+
+
+NEWER: dict[str, Any] = {"source": {"rtsp": {"url": "rtsp://10.0.0.7/x", "session": "Half"}}}
+
+
+@in_virtual_time
+async def test_a_camera_that_cannot_be_read_keeps_no_other_from_being_read_anew() -> None:
+    async with watching("a", "b") as one:
+        put_camera(one.server, "b", **NEWER)
+        put_camera(one.server, "c")
+        one.api.hold(SELECT_WORKER)
+        one.server.assign("c", ME, 9)
+        await one.cameras.refresh()
+        assert set(one.workers()) == {"a", "b", "c"}
+        one.api.let_go()
+
+
+@in_virtual_time
+async def test_one_that_was_given_away_is_let_go_of_even_if_it_cannot_be_read() -> None:
+    async with watching("a") as one:
+        put_camera(one.server, "a", **NEWER)
+        await told(one)
+        assert set(one.workers()) == {"a"}
+        one.server.assign("a", OTHER, 9)
+        await told(one)
+        assert one.workers() == {}
+
+
 @pytest.mark.parametrize("error", [ApiUnavailable("away"), ApiForbidden(403, "Forbidden", "no")])
 @in_virtual_time
 async def test_a_refresh_that_fails_says_so(error: Exception) -> None:

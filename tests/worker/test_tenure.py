@@ -71,6 +71,7 @@ class Held:
 async def held() -> AsyncIterator[Held]:
     one = Held()
     task = asyncio.create_task(one.tenure.run())
+    assert one.fence() is None
     yield one
     task.cancel()
     await asyncio.wait([task])
@@ -84,6 +85,20 @@ async def test_a_lease_counts_once_it_was_held_for_a_while_and_what_is_assigned_
         assert one.changes == [(SETTLE, True)]
         assert one.refreshed == [SETTLE]
         assert one.fence() is one.term
+
+
+@in_virtual_time
+async def test_who_has_no_such_camera_reads_nothing_until_it_asks() -> None:
+    one = Held()
+    task = asyncio.create_task(one.tenure.run())
+    await one.renew_for(60)
+    assert one.refreshed == []
+    assert one.fence() is None
+    await one.renew_for(1)
+    assert one.fence() is one.term
+    assert len(one.refreshed) == 1
+    task.cancel()
+    await asyncio.wait([task])
 
 
 @in_virtual_time

@@ -438,6 +438,19 @@ async def test_what_another_process_of_its_name_may_have_is_neither_captured_nor
         assert played.living == 1
 
 
+@in_virtual_time
+async def test_who_has_nothing_but_to_let_go_does_so_once_it_is_alone() -> None:
+    lease = Leased()
+    alone = lease.now() + 10
+    lease.term = Term(lease.now(), lease.now() + ALWAYS, alone)
+    async with working(term=lambda: lease.term, settle=3) as one:
+        gate = await one.registry.create("gate", rtsp("Exclusive"), {})
+        one.registry.assign("gate", OTHER, gate.epoch + 1, previous=ME)
+        await asyncio.sleep(11)
+        ((at, epoch),) = one.registry.released
+        assert (alone <= at < alone + 1, epoch) == (True, gate.epoch + 1)
+
+
 # Relief
 
 

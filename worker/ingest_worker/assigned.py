@@ -22,15 +22,26 @@ from ingest_core import lenient, names
 from ingest_core.changes import Changes
 from ingest_core.errors import ApiRefused, ApiUnavailable, RegistryUnavailable
 from ingest_core.kube.client import Api
-from ingest_core.kube.informer import PAGE, Informer, Page, version
+from ingest_core.kube.informer import Informer, Page, version
 from ingest_core.kube.resources import CAMERAS
-from ingest_core.model import Camera
+from ingest_core.model import Assignment, Camera, Metadata
 
 GRACE_SECONDS: Final = 0.05  # in which the other watch usually tells of a camera that left this one
 _RETRY_SECONDS: Final = 1.0
 _AT_ONCE: Final = 16
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class _OwnedStatus(msgspec.Struct, frozen=True):
+    assignment: Assignment | None = None
+
+
+class _Owned(msgspec.Struct, frozen=True):
+    """Of a Camera that is newer than this worker can read: whose it is."""
+
+    metadata: Metadata
+    status: _OwnedStatus = _OwnedStatus()
 
 
 class AssignedCameras:
@@ -52,6 +63,7 @@ class AssignedCameras:
         ]
         self._cameras: dict[str, Camera] = {}
         self._gone: dict[str, int] = {}  # name → version at which it was not ours any more
+        self._refreshed = -1  # version as of which all that is assigned here was read
         self._doubtful: dict[str, float] = {}  # name → when to ask for it
         self._doubt = asyncio.Event()
         self._now = asyncio.get_running_loop().time
@@ -74,8 +86,13 @@ class AssignedCameras:
             self._tell({camera.name})
 
     async def look(self, name: str) -> Camera | None:
-        """A camera as it is now, ours or not; None: there is none. Raises as `Api.call`."""
-        listed, at = await self._list(f"metadata.name={name}")
+        """A camera as it is now, ours or not; None: there is none.
+
+        Raises as `Api.call`, and ApiUnavailable if it is newer than this worker can read.
+        """
+        listed, unreadable, at = await self._list(f"metadata.name={name}")
+        if any(self._is_ours(one.status.assignment) for one in unreadable):
+            raise ApiUnavailable(f"the Camera {name} cannot be read")
         there = self._cameras.get(name)
         if listed:
             changed = self._take(listed[0])
@@ -86,13 +103,19 @@ class AssignedCameras:
         return listed[0] if listed else None
 
     async def refresh(self) -> None:
-        """See `registry.WorkerRegistry.refresh`."""
+        """See `registry.WorkerRegistry.refresh`.
+
+        The watches may begin with, and tell of, what was so before: from then on that is no news.
+        What cannot be read (the CRD may be newer than this worker) disturbs no other camera.
+        """
         before = {name for name, one in self._cameras.items() if self._is_worker(one)}
         try:
-            listed, _ = await self._list(f"{names.SELECT_WORKER}={self._worker}")
-            changed = {camera.name for camera in listed if self._take(camera)}
-            self._tell(changed)
-            for name in before - {camera.name for camera in listed}:
+            listed, unreadable, at = await self._list(f"{names.SELECT_WORKER}={self._worker}")
+            self._refreshed = max(at, self._refreshed)
+            self._tell({camera.name for camera in listed if self._take(camera)})
+            still = {camera.name for camera in listed}
+            still |= {one.metadata.name for one in unreadable}
+            for name in before - still:
                 await self.look(name)
         except ApiRefused as error:
             raise RegistryUnavailable(str(error)) from error
@@ -144,10 +167,11 @@ class AssignedCameras:
         if there is not None:
             known = _version(there)
         else:
-            known = max(self._gone.get(name, -1), -1 if told else self._reached)
+            read = self._refreshed if self._is_worker(camera) else -1
+            known = max(self._gone.get(name, -1), read if told else self._reached)
         if at <= known:
             return False
-        if self._is_worker(camera) or self._is_previous(camera):
+        if self._is_ours(camera.status.assignment):
             self._cameras[name] = camera
             self._gone.pop(name, None)
             self._judge(name)
@@ -172,9 +196,9 @@ class AssignedCameras:
         assignment = camera.status.assignment
         return assignment is not None and assignment.worker == self._worker
 
-    def _is_previous(self, camera: Camera) -> bool:
-        assignment = camera.status.assignment
-        return assignment is not None and assignment.previous == self._worker
+    def _is_ours(self, assignment: Assignment | None) -> bool:
+        """Is it assigned to this worker, or handed over by it?"""
+        return assignment is not None and self._worker in (assignment.worker, assignment.previous)
 
     async def _clear_up(self) -> Never:
         """Ask for what no watch has, until it is gone or a watch has it."""
@@ -200,25 +224,20 @@ class AssignedCameras:
         except* (ApiUnavailable, ApiRefused) as group:
             log.warning("cameras_doubtful", error=str(group.exceptions[0]))
 
-    async def _list(self, selector: str) -> tuple[list[Camera], int]:
-        """Cameras as they are now, and the version of that.
+    async def _list(self, selector: str) -> tuple[list[Camera], list[_Owned], int]:
+        """Cameras as they are now, what is known of those that cannot be read, and as of when.
 
-        Raises as `Api.call`, and so if one cannot be read, by a worker that is older than its CRD.
-
-        By a list also where it is one: that may be empty, and says as of when.
+        Raises as `Api.call`. By a list also where it is one: that may be empty, and has a version.
         """
+        page = msgspec.json.decode(await self._api.get(CAMERAS, fieldSelector=selector), type=Page)
         found: list[Camera] = []
-        query = {"fieldSelector": selector, "limit": PAGE}
-        while True:
-            page = msgspec.json.decode(await self._api.get(CAMERAS, **query), type=Page)
-            for raw in page.items:
-                try:
-                    found.append(lenient.decode(raw, Camera))
-                except msgspec.DecodeError:  # it is there, so nothing may be taken for gone
-                    raise ApiUnavailable(f"a Camera of {selector} cannot be read") from None
-            if not page.metadata.continue_:
-                return found, version(page.metadata.resource_version)
-            query["continue"] = page.metadata.continue_
+        unreadable: list[_Owned] = []
+        for raw in page.items:
+            try:
+                found.append(lenient.decode(raw, Camera))
+            except msgspec.DecodeError:
+                unreadable.append(lenient.decode(raw, _Owned))
+        return found, unreadable, version(page.metadata.resource_version)
 
 
 def _version(camera: Camera) -> int:

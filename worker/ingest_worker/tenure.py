@@ -62,20 +62,27 @@ class Tenure:
         self._changed = changed
         self._now = now
         self._good: Term | None = None
+        self._asked = asyncio.Event()
 
     @property
     def fence(self) -> Fence | None:
-        """What an Exclusive session that is opened now must not outlive; None: open none."""
+        """What an Exclusive session that is opened now must not outlive; None: open none.
+
+        Who never asks, having no such camera, spares the API server the reading.
+        """
+        self._asked.set()
         good = self._good
         return good if good is not None and self._now() < good.until else None
 
     @property
     def alone(self) -> bool:
         """Can no other process of this name have an Exclusive session any more?"""
+        self._asked.set()
         return self._now() >= self._term().alone
 
     async def run(self) -> Never:
         """Follow the Lease until cancelled."""
+        await self._asked.wait()
         while True:
             term, now = self._term(), self._now()
             if now >= term.until:

@@ -60,6 +60,7 @@ _REFUSALS: Final[Mapping[int, type[ApiRefused]]] = {
 }
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
+_TOO_LARGE: Final = "ResourceVersionTooLarge"  # a cause: the server's cache is not so far yet
 _SERVER_ERROR: Final = 500
 _OK: Final = range(200, 300)
 
@@ -311,6 +312,8 @@ def _refusal(answer: aiohttp.ClientResponse, body: bytes) -> ApiRefused | ApiUna
     except (ValueError, RecursionError):
         status = Status()  # a proxy in between, or a server that is ending
     code = answer.status
+    if any(cause.reason == _TOO_LARGE for cause in status.details.causes):
+        return ApiExpired(code, status.reason, status.message)
     if code == _TOO_MANY or code >= _SERVER_ERROR:
         return ApiUnavailable(
             f"the API server answered {code} {status.reason or answer.reason}",

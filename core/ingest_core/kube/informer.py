@@ -24,7 +24,6 @@ from ingest_core.kube.client import Api
 from ingest_core.kube.resources import Resource
 from ingest_core.model import Metadata
 
-PAGE: Final = "500"
 WATCH_SECONDS: Final = 300.0  # to twice as much, so that not all come back at once
 _FIRST_DELAY: Final = 0.25
 _LAST_DELAY: Final = 10.0
@@ -184,20 +183,24 @@ class Informer(Generic[T]):
             await asyncio.sleep(ceiling * (0.5 + self._draw() / 2))
 
     async def _list(self) -> str:
-        """Read everything, take it over, sweep the rest; gives the version to watch from."""
+        """Read everything, take it over, sweep the rest; gives the version to watch from.
+
+        Of the server's cache, as client-go does it: not older than what is known, though perhaps
+        not the newest, which the watch tells then. A list that must be the newest is read from
+        etcd, whole before anything is selected: measured, 2.3 s instead of 7 ms for each worker
+        where there are 10,000 Cameras (docs/design/registry.md). The server pages no such list.
+        """
         listed: set[str] = set()
         changed: set[str] = set()
-        self._dropped.clear()  # what was deleted before is not in a list that begins now
-        query = {**self._select, "limit": PAGE}
-        while True:
-            body = await self._api.get(self._resource, **query)
-            page = msgspec.json.decode(body, type=Page)
-            for raw in page.items:
-                name = self._read(raw, changed)
-                listed.add(name)
-            if not page.metadata.continue_:
-                break
-            query["continue"] = page.metadata.continue_
+        self._dropped.clear()  # should one be in the list still, the watch will tell of its end
+        try:
+            not_older = {"resourceVersion": self._reached or "0"}
+            body = await self._api.get(self._resource, **self._select, **not_older)
+        except ApiExpired:  # the server is behind us: restored from a backup, perhaps
+            body = await self._api.get(self._resource, **self._select)
+        page = msgspec.json.decode(body, type=Page)
+        for raw in page.items:
+            listed.add(self._read(raw, changed))
         at = page.metadata.resource_version
         newest = version(at)
         for name in self._objects.keys() - listed:

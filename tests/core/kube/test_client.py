@@ -115,6 +115,15 @@ async def test_a_refusal_says_what_kind_it_is_and_all_that_the_server_said(
     assert str(error) == f"the API server answered {status} Because: in words"
 
 
+async def test_a_version_that_a_cache_has_not_reached_yet_is_one_that_cannot_be_had(
+    tmp_path: Path,
+) -> None:
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    body = {"reason": "Timeout", "message": "too large", "details": {"causes": [cause]}}
+    _, error = await asked(tmp_path, Call("list", CAMERAS), said(504, body))
+    assert type(error) is ApiExpired
+
+
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 507, 599])
 async def test_a_broken_server_is_unavailable_and_asked_once(tmp_path: Path, status: int) -> None:
     server, error = await asked(tmp_path, Call("get", CAMERAS), refusal(status, "Because", "x"))

@@ -121,10 +121,10 @@ async def test_it_lists_once_and_follows_from_there() -> None:
 
 
 @in_virtual_time
-async def test_it_asks_for_what_was_selected_pages_and_bookmarks() -> None:
+async def test_it_asks_the_cache_for_what_was_selected_and_for_bookmarks() -> None:
     async with informing(pods(), fieldSelector="a=b") as (_, api):
         (list_,), (watch,) = api.calls("list"), api.calls("watch")
-        assert list_.query == {"fieldSelector": "a=b", "limit": "500"}
+        assert list_.query == {"fieldSelector": "a=b", "resourceVersion": "0"}
         assert watch.query["fieldSelector"] == "a=b"
         assert watch.query["allowWatchBookmarks"] == "true"
 
@@ -219,65 +219,69 @@ async def test_a_version_that_is_forgotten_leads_to_a_list_and_a_sweep() -> None
         assert len(api.calls("list")) == 2
 
 
+@pytest.mark.parametrize("behind", [False, True])
 @in_virtual_time
-async def test_a_list_that_is_too_old_to_go_on_begins_anew() -> None:
-    server = pods(*(f"pod-{number:04}" for number in range(1200)))
-    forgetting = iter([False, True])
+async def test_it_lists_nothing_older_than_it_knows_unless_the_server_has_nothing_newer(
+    behind: bool,  # noqa: FBT001
+) -> None:
+    server = pods("a")
 
-    async def forget(call: Call) -> None:
-        if call.verb == "list" and next(forgetting, False):
-            server.forget()
-            server.drop(PODS, "pod-0000")
+    async def answer(call: Call) -> None:
+        if behind and call.verb == "list" and "resourceVersion" in call.query:
+            raise ApiExpired(504, "Timeout", "Too large resource version")
 
-    api = WatchedApi(server)
-    api.before = forget
-    informer = Informer(api, PODS, Pod, draw=lambda: 0.5)
-    running = asyncio.create_task(informer.run())
-    assert await first(informer) == there(server).keys()
-    assert ["continue" in call.query for call in api.calls("list")] == [
-        *(False, True),
-        *(False, True, True),
-    ]
-    running.cancel()
+    async with informing(server) as (informer, api):
+        reached = str(informer.reached)
+        server.forget()
+        api.before = answer
+        await server.cut()
+        await asyncio.sleep(3)
+        lists = [one.query.get("resourceVersion") for one in api.calls("list")]
+        assert lists == (["0", reached, None] if behind else ["0", reached])
+        assert known(informer) == there(server)
 
 
 @in_virtual_time
 async def test_what_we_made_while_a_list_is_read_is_not_swept() -> None:
-    server = pods(*(f"pod-{number:04}" for number in range(600)))
+    server = pods("a")
     seen: list[bool] = []
 
     async def make(call: Call) -> None:
-        if "continue" in call.query:
+        if call.verb == "list":
             server.put(PODS, "a-new-one")
             informer.put(pod(server, "a-new-one"))
+
+    async def look(call: Call) -> None:
         if call.verb == "watch":
             seen.append("a-new-one" in informer.objects)
 
     async with informing(server) as (informer, api):
         server.forget()
-        api.before = make
+        api.before, api.after = look, make
         await server.cut()
         await asyncio.sleep(3)
-        assert len(api.calls("list")) == 4
+        assert len(api.calls("list")) == 2
         assert known(informer) == there(server)
         assert seen == [False, True]  # before the list, and after it
 
 
 @in_virtual_time
 async def test_what_we_deleted_while_a_list_is_read_is_not_brought_back() -> None:
-    server = pods(*(f"pod-{number:04}" for number in range(600)))
+    server = pods("a", "z")
     seen: list[bool] = []
 
     async def delete(call: Call) -> None:
-        if "continue" in call.query:
-            server.drop(PODS, "pod-0599")
-            informer.drop("pod-0599")
+        if call.verb == "list":
+            server.drop(PODS, "z")
+            informer.drop("z")
+
+    async def look(call: Call) -> None:
         if call.verb == "watch":
-            seen.append("pod-0599" in informer.objects)
+            seen.append("z" in informer.objects)
 
     async with informing(server) as (informer, api):
         server.forget()
-        api.before = delete
+        api.before, api.after = look, delete
         await server.cut()
         await asyncio.sleep(3)
         assert known(informer) == there(server)
