@@ -10,6 +10,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final
 
 import msgspec
@@ -81,9 +82,10 @@ class HollowSession:
 async def run(kubeconfig: str, namespace: str, count: int) -> None:
     access = await kube_access.load(kubeconfig)
     leases: dict[str, asyncio.Task[None]] = {}
-    async with asyncio.TaskGroup() as tasks, Api(access, namespace) as api:
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as held:
         for number in range(count):
             name = f"default-{number}"
+            api = await held.enter_async_context(Api(access, namespace))  # as each has its own
             lease = LeaseHolder(
                 api,
                 name,
