@@ -100,6 +100,7 @@ class WorkerClient:
         self._seconds = seconds
         self._results = WORKER_REQUESTS.counter(exposition)
         self._places = Places()
+        self._uploads = Places()  # of their own: who sends slowly keeps nobody from looking
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, limit_per_host=CONNECTIONS, keepalive_timeout=_IDLE_SECONDS
@@ -130,7 +131,7 @@ class WorkerClient:
             Exception: What went wrong on the sender's side of the body.
         """
         try:
-            with self._places.place(worker):
+            with (self._places if question.upload is None else self._uploads).place(worker):
                 response = await self._begun(worker, question)
         except WorkerBusy:
             self._count("busy")

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,8 +12,9 @@ from aiohttp import web
 
 from ingest_core.errors import PushRefused
 from ingest_core.problems import problem_of
+from ingest_gateway.places import WAITING
 from tests.fakes.shown_cameras import camera
-from tests.fakes.worker_stand_in import JPEG, WorkerStandIn, die, hang, worker_stand_in
+from tests.fakes.worker_stand_in import JPEG, WorkerStandIn, die, frame, hang, worker_stand_in
 from tests.gateway.proxied import SECONDS, Proxied, proxied
 
 PUSH = "/api/ingest/push/door"
@@ -157,6 +159,27 @@ async def test_a_worker_that_hangs_over_a_body_is_a_504() -> None:
         async with asyncio.timeout(10 * SECONDS):
             assert (await push(gateway))[0] == 504
             assert (await push(gateway, io.BytesIO(b"x" * 8_000_000)))[0] == 504
+
+
+async def test_devices_that_send_slowly_keep_nobody_from_looking() -> None:
+    begun, full = itertools.count(1), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST":
+            if next(begun) == WAITING:
+                full.set()
+            await request.read()
+        return await frame(request)
+
+    async with proxied(answer) as gateway:
+        gateway.cameras.show(camera("door", "w-0"))
+        devices = [await half_sent(gateway) for _ in range(WAITING)]
+        await full.wait()
+        assert (await push(gateway))[0] == 503
+        status, body, _ = await gateway.get("/api/cameras/door/frame/latest")
+        assert (status, body) == (200, JPEG)
+        for device in devices:
+            device.close()
 
 
 async def test_a_slow_device_is_not_taken_for_a_worker_that_hangs() -> None:
