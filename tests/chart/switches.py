@@ -67,6 +67,14 @@ CASES: Final[dict[str, Values]] = {
     "bundled Redis": {"redis": {"bundled": {"enabled": True}}},
     "Redis by URL": {"redis": {"url": "rediss+sentinel://u:p%40@a:1,b:2/main"}},
     "Redis by Secret": {"redis": {"existingSecret": "redis"}},
+    "monitoring": {
+        "monitoring": {
+            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+            "podMonitor": {"enabled": True, "interval": "30s"},
+            "prometheusRule": {"enabled": True, "alertLabels": {"team": "video"}},
+            "dashboard": {"enabled": True},
+        }
+    },
     "priority": {"priorityClass": {"create": True}},
     "priority that is there": {"priorityClass": {"name": "high"}},
 }

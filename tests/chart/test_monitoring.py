@@ -1,0 +1,146 @@
+"""Alerts fire on what they are for, have their pages, and ask for metrics that exist."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ingest_core import manifest, metrics
+from ingest_core.pool import CameraPool
+from ingest_operator.manifests import manifests
+from ingest_operator.settings import OperatorSettings
+from tests.chart.rendering import FOLDER, NAMESPACE, ROOT, Chart, of_kind
+
+HERE = Path(__file__).parent
+ALERTS = {"prometheusRule": {"enabled": True, "runbookUrl": "https://runbooks.example.com/"}}
+ALL = {
+    "serviceMonitor": {"enabled": True},
+    "podMonitor": {"enabled": True},
+    "dashboard": {"enabled": True},
+    **ALERTS,
+}
+CATALOGUE = [one for one in vars(metrics).values() if isinstance(one, metrics.Metric)]
+NAMES = {one.name for one in CATALOGUE if one.kind != "histogram"} | {
+    f"{one.name}_{part}"
+    for one in CATALOGUE
+    if one.kind == "histogram"
+    for part in ("bucket", "sum", "count")
+}
+
+
+def rules(chart: Chart) -> list[dict[str, Any]]:
+    made = of_kind(chart.render({"monitoring": ALERTS}), "PrometheusRule")["alerts"]
+    (group,) = made["spec"]["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def dashboard() -> Any:
+    return json.loads((FOLDER / "files" / "dashboard.json").read_text())
+
+
+def queries() -> Iterator[str]:
+    for panel in dashboard()["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+    for variable in dashboard()["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["query"]["query"]
+
+
+def asked(expression: str) -> set[str]:
+    """Metrics of ours that an expression names."""
+    return set(re.findall(rf"\b{metrics.PREFIX}\w+", expression))
+
+
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("no promtool: it is in Debian's package prometheus")
+    return found
+
+
+def test_every_alert_fires_on_what_it_is_for_and_on_nothing_else(
+    chart: Chart, tmp_path: Path
+) -> None:
+    test = HERE / "alerts.test.yaml"
+    tried = {
+        one["alertname"]
+        for case in yaml.safe_load(test.read_text())["tests"]
+        for one in case["alert_rule_test"]
+        if "exp_alerts" in one
+    }
+    made = rules(chart)
+    assert tried == {one["alert"] for one in made}
+    groups = {"groups": [{"name": "ours", "rules": made}]}
+    (tmp_path / "rules.yaml").write_text(json.dumps(groups))
+    text = f"rule_files: [rules.yaml]\n{test.read_text()}"
+    (tmp_path / "alerts.test.yaml").write_text(text)
+    command = [promtool(), "test", "rules", "alerts.test.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_leads_to_its_page_and_every_page_is_led_to(chart: Chart) -> None:
+    pages = {page.name for page in (ROOT / "docs" / "guide" / "runbooks").glob("*.md")}
+    urls = {one["annotations"]["runbook_url"] for one in rules(chart)}
+    assert urls == {f"https://runbooks.example.com/{page}" for page in pages}
+    for one in rules(chart):
+        page = ROOT / "docs" / "guide" / "runbooks" / f"{one['alert']}.md"
+        assert page.read_text().startswith(f"# {one['alert']}\n")
+
+
+def test_alerts_ask_for_metrics_that_exist_and_for_those_of_this_installation_only(
+    chart: Chart,
+) -> None:
+    for one in rules(chart):
+        assert asked(one["expr"])
+        assert asked(one["expr"]) <= NAMES
+        assert one["expr"].count(f'namespace="{NAMESPACE}"') == one["expr"].count("{")
+
+
+def test_an_alert_takes_the_labels_that_are_given(chart: Chart) -> None:
+    values = {"monitoring": {"prometheusRule": {"enabled": True, "alertLabels": {"team": "video"}}}}
+    (group,) = of_kind(chart.render(values), "PrometheusRule")["alerts"]["spec"]["groups"]
+    assert {one["labels"]["team"] for one in group["rules"]} == {"video"}
+
+
+def test_the_dashboard_asks_for_metrics_that_exist(chart: Chart) -> None:
+    expressions = list(queries())
+    assert len(expressions) > 20
+    for expression in expressions:
+        assert asked(expression), expression
+        assert asked(expression) <= NAMES
+    made = of_kind(chart.render({"monitoring": ALL}), "ConfigMap")["dashboard"]
+    assert json.loads(made["data"]["camera-ingest.json"]) == dashboard()
+
+
+@pytest.mark.parametrize("component", ["operator", "gateway"])
+def test_a_service_monitor_finds_the_service_of_its_program(chart: Chart, component: str) -> None:
+    objects = chart.render({"monitoring": ALL})
+    monitor = of_kind(objects, "ServiceMonitor")[component]
+    service = of_kind(objects, "Service")[component]
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    assert wanted <= service["metadata"]["labels"].items()
+    pods = of_kind(objects, "Deployment")[component]["spec"]["template"]
+    assert service["spec"]["selector"].items() <= pods["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_the_pod_monitor_finds_the_workers_of_every_pool(chart: Chart) -> None:
+    monitor = of_kind(chart.render({"monitoring": ALL}), "PodMonitor")["worker"]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    for name in ("default", "yard"):
+        raw = {"metadata": {"name": name, "namespace": NAMESPACE, "uid": "1"}}
+        pool = manifest.parse(raw, CameraPool)
+        made = manifests(pool, OperatorSettings(), 1, (), 0)[-1].body["spec"]["template"]
+        assert wanted.items() <= made["metadata"]["labels"].items()
+        (container,) = made["spec"]["containers"]
+        assert endpoint["port"] in {port["name"] for port in container["ports"]}
