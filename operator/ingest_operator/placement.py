@@ -97,12 +97,11 @@ def place(
         cameras: Every camera that names the pool.
         workers: Every worker that is known, of this pool and of others, by name.
         budget: Of each worker of this pool.
-        foreign: Cameras that name another pool by now, and have a worker of this one still.
+        foreign: Cameras that are none of this pool's any more, and that workers of it may capture
+            still: they name another pool by now, or are being deleted, or another one has their id.
     """
     loads = _open(workers)
-    for camera in foreign:
-        if camera.worker in loads:
-            loads[camera.worker].leave(camera)
+    _leave(foreign, loads)
     queue = _queue(cameras, workers, loads, budget)
     moves = _assign(queue, loads, budget)
     waiting: set[str] = set()
@@ -116,6 +115,15 @@ def place(
         stays = home is not None or _may_stay(camera, workers)
         (waiting if stays else unplaced).add(camera.name)
     return Placement(moves, frozenset(unplaced), frozenset(waiting))
+
+
+def _leave(foreign: Iterable[CameraState], loads: Mapping[str, _Load]) -> None:
+    """Count what is still to leave, with whoever has it and with whoever yields it."""
+    for camera in foreign:
+        if camera.worker is not None and camera.worker in loads:
+            loads[camera.worker].leave(camera)
+        if camera.previous is not None and camera.yielded and camera.previous in loads:
+            loads[camera.previous].leave(camera)
 
 
 def _queue(
@@ -229,13 +237,16 @@ def rebalance(
     workers: Mapping[str, WorkerState],
     budget: Budget,
     rule: Rebalance,
+    foreign: Iterable[CameraState] = (),
 ) -> Mapping[str, str]:
     """Moves that bring the loads of a settled pool closer together, by camera; often none.
 
     Each goes from the most to the least loaded worker and is at most half of what they differ by,
-    so that it never has to be undone. A camera whose handover is under way is left alone.
+    so that it never has to be undone. A camera whose handover is under way is left alone; what is
+    foreign (see `place`) only takes room.
     """
     loads = {name: _Load() for name, one in workers.items() if one.life is Life.OPEN}
+    _leave(foreign, loads)
     there: dict[str, list[CameraState]] = {name: [] for name in loads}
     for camera in cameras:
         if camera.worker is not None and camera.worker in loads:

@@ -113,7 +113,7 @@ def plan(
     """Compare what is with what should be.
 
     Args:
-        cameras: Every camera; those that are being deleted are left alone.
+        cameras: Every camera; those that are being deleted are left alone, and captured still.
         workers: Every worker that is known, by name.
         pools: Every pool, by name.
         now: RFC 3339, for people.
@@ -127,16 +127,15 @@ def plan(
     foreign: dict[str, list[CameraState]] = defaultdict(list)
     writes: list[Write] = []
     for camera in known:
-        if camera.deleting:
-            continue
-        holder = taken.get(camera.name)
-        worker = workers.get(camera.worker or "")
-        if holder is not None:
+        holder, member = taken.get(camera.name), False
+        if holder is not None and not camera.deleting:
             writes += _refused(camera, holder, at)
-        else:
+        elif not camera.deleting:
             by_pool[camera.pool].append(camera)
-        if worker is not None and (holder is not None or worker.pool != camera.pool):
-            foreign[worker.pool].append(camera)
+            member = True
+        for pool in _captured_in(camera, workers):
+            if not (member and pool == camera.pool):
+                foreign[pool].append(camera)
     rebalancing: dict[str, int] = {}
     exhausted: dict[str, Lack] = {}
     for pool, members in sorted(by_pool.items()):
@@ -151,8 +150,9 @@ def plan(
         evened: Mapping[str, str] = {}
         too_heavy = {one.name for one in members if one.weight > rules.budget.weight}
         homeless = (placement.unplaced | placement.waiting) - too_heavy
-        if not (placement.moves or homeless or foreign[pool]):
-            evened = rebalance(members, own, rules.budget, rules.rebalance)
+        leave = any(not one.deleting for one in foreign[pool])
+        if not (placement.moves or homeless or leave):
+            evened = rebalance(members, own, rules.budget, rules.rebalance, foreign[pool])
         rebalancing[pool] = len(evened)
         has_worker = any(one.life is Life.OPEN for one in own.values())
         lacking = placement.unplaced | placement.waiting
@@ -161,6 +161,12 @@ def plan(
         writes += filter(None, map(decided.write, members))
     writes.sort(key=_urgency)
     return Plan(tuple(writes), rebalancing, exhausted)
+
+
+def _captured_in(camera: CameraState, workers: Mapping[str, WorkerState]) -> AbstractSet[str]:
+    """The pools whose workers may capture it: until it has moved, it takes room in both."""
+    names = (camera.worker, camera.previous) if camera.yielded else (camera.worker,)
+    return {workers[name].pool for name in names if name is not None and name in workers}
 
 
 def _seen_from(pool: str, workers: Mapping[str, WorkerState]) -> Mapping[str, WorkerState]:

@@ -29,6 +29,7 @@ class CameraVersion:
 
     `worker` None: it is nobody's. `epoch` 0: it never was anybody's. `yielding`: who captures it
     still, in a handover, until `worker` does; None: nobody, or a Camera that is Exclusive.
+    `deleted`: it is gone; one that is only being deleted is captured still, and takes its room.
     """
 
     revision: int

@@ -94,10 +94,10 @@ class Recorder:
         if place.partition("/")[0] != self._namespace:
             return
         revision, at = int(kv["mod_revision"]), time.monotonic()
-        deleted = deleted or "deletionTimestamp" in stored["metadata"]
-        if plural == "cameras":
+        if plural == "cameras":  # one that is being deleted is captured until it is gone
             self._versions.append(_camera(stored, revision, at, deleted=deleted))
-        elif plural == "camerapools":
+        elif plural == "camerapools":  # one that is being deleted has no worker any more
+            deleted = deleted or "deletionTimestamp" in stored["metadata"]
             self._versions.append(_pool(stored, revision, at, deleted=deleted))
 
     def _range(self) -> dict[str, str]:

@@ -123,6 +123,24 @@ async def test_a_version_that_was_compacted_away_is_a_hole(
     assert raised.group_contains(Hole)
 
 
+async def test_a_camera_is_deleted_when_it_is_gone_and_a_pool_when_it_is_told_to_go(
+    recorder: Recorder, admin: Client, path: str
+) -> None:
+    """A worker captures what a finalizer holds; no worker is wanted in a pool that one holds."""
+    make(admin, path, "lobby")
+    make_pool(admin, path, "default")
+    for where in ("cameras/lobby", "camerapools/default"):
+        admin.merge(f"{path}/{where}", {"metadata": {"finalizers": ["example.com/held"]}})
+    assign(admin, path, "lobby", "default-0", 1)
+    for where in ("cameras/lobby", "camerapools/default"):
+        admin.delete(f"{path}/{where}")
+        admin.merge(f"{path}/{where}", {"metadata": {"finalizers": None}})
+    seen: dict[str, list[bool]] = {}
+    for version in await recorder.history():
+        seen.setdefault(version.name, []).append(version.deleted)
+    assert seen == {"lobby": [False] * 4 + [True], "default": [False] * 2 + [True] * 2}
+
+
 async def test_who_yields_a_camera_is_recorded_until_its_handover_is_over(
     recorder: Recorder, admin: Client, path: str
 ) -> None:

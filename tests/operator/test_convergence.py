@@ -481,7 +481,11 @@ def demand_budgets(
     """In whichever order the writes come, and whichever of them do not."""
     given = {w.camera.name: w.assignment.worker for w in made.writes if w.assignment and w.cause}
     for target in set(given.values()) - {None}:
-        there = [one for one in known if target in (one.worker, given.get(one.name))]
+        there = [
+            one
+            for one in known
+            if target in (one.worker, given.get(one.name), one.previous if one.yielded else None)
+        ]
         assert not over(there, budgets[alive[target or ""].pool]), f"{target} is given too much"
 
 

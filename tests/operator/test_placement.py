@@ -151,6 +151,19 @@ def test_and_is_no_reason_to_move_those_that_stay() -> None:
     assert place(there, fleet("default-0", "default-1"), BUDGET, foreign) == nothing()
 
 
+@pytest.mark.parametrize("leaves", ["yielded", "ending"])
+def test_nor_is_its_room_given_away_to_even_loads_out(leaves: str) -> None:
+    there = cameras(a=(300, "default-1"), b=(300, "default-1"))
+    known: dict[str, dict[str, Any]] = {
+        "yielded": {"worker": "other-0", "previous": "default-0", "pool": "other"},
+        "ending": {"worker": "default-0", "deleting": True},
+    }
+    foreign = [camera("foreign", weight=800, **known[leaves])]
+    two, rule = fleet("default-0", "default-1"), Rebalance(20, 9)
+    assert rebalance(there, two, BUDGET, rule, foreign) == {}
+    assert rebalance(there, two, BUDGET, rule) == {"b": "default-0"}
+
+
 # In mid-handover
 
 
@@ -276,15 +289,21 @@ def fleets(draw: st.DrawFn) -> dict[str, WorkerState]:
 def crowds(draw: st.DrawFn) -> list[CameraState]:
     """Cameras of one pool, anywhere: assigned or not, to workers that are known or not."""
     number = draw(st.integers(0, 12))
-    return [
-        camera(
-            f"c{one}",
-            weight=draw(st.integers(1, 120)),
-            worker=draw(st.none() | st.sampled_from([*NAMES, "stray", "odd"])),
-            exclusive=draw(st.booleans()),
+    anywhere = st.none() | st.sampled_from([*NAMES, "stray", "odd"])
+    made = []
+    for one in range(number):
+        worker, previous = draw(anywhere), draw(st.none() | anywhere)
+        made.append(
+            camera(
+                f"c{one}",
+                weight=draw(st.integers(1, 120)),
+                worker=worker,
+                previous=previous if worker != previous else None,
+                connected=draw(st.integers(0, 1)),
+                exclusive=draw(st.booleans()),
+            )
         )
-        for one in range(number)
-    ]
+    return made
 
 
 @given(crowds(), fleets(), BUDGETS, st.randoms(use_true_random=False))
@@ -334,11 +353,11 @@ def test_no_camera_moves_that_fits_where_it_is(
 def test_applied_once_or_twice_there_is_nothing_more_to_do(
     there: list[CameraState], workers: dict[str, WorkerState], budget: Budget
 ) -> None:
-    """Twice where a move freed room: it is given away only when it is free."""
+    """Twice where a move freed room, or the end of one: it is given away only when it is free."""
     found = place(there, workers, budget)
-    relieved = any(
-        workers[c.worker or ""].life is Life.OPEN for c in there if moved(c, found, workers)
-    )
+    left = {name for one in there if one.name in found.moves for name in holders(one)}
+    left |= {one.previous for one in there if one.yielded}
+    relieved = any(one.name in left and one.life is Life.OPEN for one in workers.values())
     after = applied(there, found)
     if relieved:
         after = applied(after, place(after, workers, budget))
@@ -394,19 +413,20 @@ def over(there: list[CameraState], budget: Budget) -> bool:
     return sum(one.weight for one in there) > budget.weight or len(there) > budget.cameras
 
 
+def holders(one: CameraState) -> set[str | None]:
+    """Who may capture it."""
+    return {one.worker, one.previous if one.yielded else None}
+
+
 def within(there: list[CameraState], moves: Mapping[str, str], budget: Budget) -> None:
     for target in set(moves.values()):
-        own = [one for one in there if one.worker == target and moves.get(one.name) != target]
+        own = [one for one in there if target in holders(one) and moves.get(one.name) != target]
         given_ = [one for one in there if moves.get(one.name) == target]
         assert not over([*own, *given_], budget)
 
 
-def moved(one: CameraState, found: Placement, workers: Mapping[str, WorkerState]) -> bool:
-    return one.name in found.moves and one.worker in workers
-
-
 def applied(there: Iterable[CameraState], found: Placement) -> list[CameraState]:
-    """The cameras after what was decided."""
+    """The cameras after what was decided, and after each handover."""
     return [
         camera(one.name, weight=one.weight, exclusive=one.exclusive, worker=_at(one, found))
         for one in there

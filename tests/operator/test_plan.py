@@ -86,10 +86,27 @@ def test_a_changed_spec_is_acknowledged_and_nothing_else_changes() -> None:
     assert (write.ready, write.cause) == (None, None)
 
 
-def test_a_camera_that_is_being_deleted_is_left_alone_and_takes_no_room() -> None:
-    ending = at(deleting=True, weight=1000)
-    made = planned(replace(ending, name="ending"), camera("new"), workers=fleet("default-0"))
-    assert [write.camera.name for write in made.writes] == ["new"]
+def test_a_camera_that_is_being_deleted_is_left_alone_and_keeps_its_room_until_it_is_gone() -> None:
+    """A finalizer may hold it for long, and its worker captures it all the while."""
+    ending, new = at(deleting=True, weight=1000), camera("new")
+    write = only(planned(ending, new, workers=fleet("default-0")))
+    assert (write.camera.name, write.assigned.reason) == ("new", Reason.CAPACITY_EXHAUSTED)
+    assert only(planned(new, workers=fleet("default-0"))).assigned.status == "True"
+
+
+def test_so_does_one_in_a_handover_with_both_of_its_workers() -> None:
+    ending = at(deleting=True, weight=950, previous="default-1")
+    assert planned(ending, camera("new")).writes[0].assigned.reason == Reason.CAPACITY_EXHAUSTED
+    let_go = replace(ending, released=7)
+    given_ = only(planned(let_go, camera("new"))).assignment
+    assert given_ is not None
+    assert given_.worker == "default-1"
+
+
+def test_and_stops_no_pool_from_being_evened_out() -> None:
+    ending = camera("ending", worker="default-1", deleting=True)
+    made = planned(*loaded(), ending, default=rules(moves=2))
+    assert made.rebalancing == {"default": 2}
 
 
 # Who captures it hands it over
@@ -326,9 +343,20 @@ def test_its_room_is_given_to_others_only_when_it_has_left() -> None:
         "lobby": "other-0",
         "comes": None,
     }
-    second = plan(after([leaves, comes], first.writes), workers, pools, NOW, VERSION)
-    assert only(second).assignment is not None
-    assert only(second).camera.name == "comes"
+    yielded, waits = after([leaves, comes], first.writes)
+    assert plan([yielded, waits], workers, pools, NOW, VERSION).writes == ()
+    connected = replace(yielded, connected=yielded.epoch)
+    second = plan([connected, waits], workers, pools, NOW, VERSION)
+    assert {w.camera.name: w.assignment and w.assignment.worker for w in second.writes} == {
+        "lobby": "other-0",
+        "comes": "default-0",
+    }
+
+
+def test_nor_is_a_pool_evened_out_that_yields_a_camera_to_another_one() -> None:
+    went = camera("went", worker="other-0", pool="other", previous="default-1")
+    pools = {"default": rules(moves=2), "other": rules()}
+    assert planned(*loaded(), went, workers={**TWO, **both()}, **pools).writes == ()
 
 
 def test_pools_do_not_touch_each_other() -> None:
@@ -423,6 +451,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[CameraState], dict[str, WorkerState]]:
             previous=before,
             id=draw(st.sampled_from([f"c{number}", f"c{number}", "c0"])),
             created=draw(st.sampled_from([NOW, LATER])),
+            deleting=draw(st.sampled_from([False, False, False, True])),
         )
         seen = draw(st.sampled_from([0, 4, 5])), draw(st.sampled_from([0, 4, 5]))
         cameras.append(replace(one, released=seen[0], connected=seen[1]))
@@ -488,6 +517,25 @@ def test_every_write_is_one_that_the_api_server_takes(
             assert grown or (made.worker == there.worker and made.previous is None)
         assert made.previous is None or made.previous != made.worker
         assert (write.cause is not None) == (made.worker != there.worker)
+
+
+@given(worlds())
+def test_no_worker_is_given_more_than_its_budget_whichever_of_the_writes_come(
+    world: tuple[list[CameraState], dict[str, WorkerState]],
+) -> None:
+    """Whatever it may capture still counts: whose pool, id and end that is makes no difference."""
+    cameras, workers = world
+    made = plan(cameras, workers, POOLS, NOW, VERSION).writes
+    given_ = {w.camera.name: w.assignment.worker for w in made if w.assignment and w.cause}
+    for target in set(given_.values()) - {None}:
+        there = [
+            one
+            for one in cameras
+            if target in (one.worker, given_.get(one.name), one.previous if one.yielded else None)
+        ]
+        budget = POOLS[workers[target or ""].pool].budget
+        assert sum(one.weight for one in there) <= budget.weight
+        assert len(there) <= budget.cameras
 
 
 @given(worlds())

@@ -76,6 +76,14 @@ def test_its_room_is_given_to_others_only_when_it_has_left() -> None:
     assert second.assignment == Assignment(worker="default-1", epoch=VERSION, time=LATER)
 
 
+def test_and_with_both_of_its_workers_if_it_is_being_handed_over() -> None:
+    leaves = young(worker="default-1", previous="default-0", epoch=7, weight=600)
+    full, comes = old(worker="default-2", weight=900), camera("comes", weight=600)
+    three = fleet("default-0", "default-1", "default-2")
+    causes = {w.camera.name: w.cause for w in planned(full, leaves, comes, workers=three).writes}
+    assert causes == {"young": Cause.DUPLICATE_ID, "comes": None}
+
+
 def test_it_gets_a_worker_once_the_other_one_is_gone() -> None:
     waits = written(only(planned(old(), young())))
     ending = old(deleting=True)
