@@ -1,23 +1,33 @@
 """Keep what each pool is made of: apply what differs, say how it is, remove what is no more.
 
 What was applied is remembered, and forgotten at each resync, so that drift is repaired then; drift
-of a StatefulSet, which is watched, at once. What is refused, or changed again by somebody each time
-that it is repaired, is tried ever more rarely.
+of a StatefulSet, which is watched, at once. What is refused, not answered, or changed again by
+somebody each time that it is repaired, is tried ever more rarely, and holds up nothing else: a
+webhook that fails for one kind of object is no matter of the others, nor of cameras.
 """
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import inf
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 
 from ingest_core import names
+from ingest_core.errors import ApiRefused, ApiUnavailable
 from ingest_core.kube.client import Api
 from ingest_core.kube.informer import Page
-from ingest_core.kube.resources import POOLS, ROLE_BINDINGS, ROLES, STATEFUL_SETS, Resource
+from ingest_core.kube.resources import (
+    LEASES,
+    POOLS,
+    ROLE_BINDINGS,
+    ROLES,
+    STATEFUL_SETS,
+    Resource,
+)
 from ingest_operator import autoscale
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest, manifests, selector_text
@@ -30,7 +40,11 @@ from ingest_operator.writer import Writer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
+PASS_SECONDS: Final = 2.0  # of applying, after which cameras are looked at again
+REMOVED: Final = "removed"  # what is asked of an object that is to go
+
 Key = tuple[str, str]
+Answer = TypeVar("Answer")
 
 
 class _Headed(msgspec.Struct, frozen=True):
@@ -63,16 +77,20 @@ class Pools:
         self._settings = settings
         self._now = now
         self._applied: dict[str, dict[Key, _Applied]] = {}
+        self._listed: set[str] = set()  # pools of which all that is granted is known
+        self._until = inf  # when this pass is to be cut
+        self._cut: str | None = None  # the pool in which the last one was
         self._refusals: Refusals[Key] = Refusals()
 
     @property
     def again(self) -> float:
         """When something that rests is to be tried again, in monotonic seconds; infinite: never."""
-        return self._refusals.next(self._now())
+        return self._now() if self._cut is not None else self._refusals.next(self._now())
 
     def forget(self) -> None:
         """Apply everything again at the next pass."""
         self._applied.clear()
+        self._listed.clear()
         self._refusals.keep(())
 
     async def objects(
@@ -81,44 +99,84 @@ class Pools:
         """Apply what a pool is made of, where it differs from what was applied.
 
         Raises:
-            ApiUnavailable: The server is away.
             NotLeading: This process could not renew its Lease in time.
         """
         members = _by_pool(cluster)
-        asked = {(POOLS.plural, name) for name in replicas}
-        for name, wanted in replicas.items():
+        self._until = self._now() + PASS_SECONDS
+        first, self._cut = self._cut or "", None
+        asked = {(LEASES.plural, name) for name in workers}
+        for name in sorted(replicas, key=lambda name: (name < first, name)):
+            asked |= {(POOLS.plural, name), _grants_of(name)}
             pool = cluster.pools.get(name)
             if pool is None:  # deleted while others were written
                 continue
             secrets = {secret for camera in members[name] for secret in camera.secrets}
-            running = autoscale.kept(wanted, _busy(cluster.cameras.values(), workers, name))
+            running = autoscale.kept(replicas[name], _busy(cluster.cameras.values(), workers, name))
             made = manifests(pool, self._settings, running, secrets, _pods(cluster, name))
-            asked |= {_key(one) for one in made}
             await self._objects(name, made, cluster)
+            asked |= {*map(_key, made), *self._applied[name]}
         self._refusals.keep(asked)
+        self._listed &= replicas.keys()
         for name in self._applied.keys() - replicas.keys():
             del self._applied[name]
 
     async def _objects(self, pool: str, made: Iterable[Manifest], cluster: Cluster) -> None:
-        applied = self._applied.get(pool)
-        if applied is None:
-            applied = self._applied[pool] = dict.fromkeys(await self._there(pool), _UNKNOWN)
+        applied = self._applied.setdefault(pool, {})
+        await self._list(pool, applied)
         for manifest in made:
             key = _key(manifest)
             before = applied.get(key, _UNKNOWN)
             if before.body == manifest.body and not _drifted(cluster, manifest, before):
                 continue
-            if self._refusals.rests(key, manifest.body, self._now()):
+            if not self._is_due(pool, key, manifest.body):
                 continue
-            there = await self._writer.manifest(manifest)
-            if there is None or before.body == manifest.body:
-                self._refusals.refused(key, manifest.body, self._now())
+            there = await self._answered(key, manifest.body, self._writer.manifest(manifest))
             if there is not None:
+                if before.body == manifest.body:
+                    self._refusals.refused(key, manifest.body, self._now())
                 applied[key] = _Applied(manifest.body, there.revision)
         for key in sorted(applied.keys() - set(map(_key, made))):  # a RoleBinding before its Role
             plural, one = key
-            if await self._writer.remove(_GRANTS[plural], one):
+            if not self._is_due(pool, key, REMOVED):
+                continue
+            if await self._answered(key, REMOVED, self._writer.remove(_GRANTS[plural], one)):
                 del applied[key]
+
+    def _is_due(self, pool: str, key: Key, state: object) -> bool:
+        """Is something to be tried now? In a pass that lasted too long, nothing more is."""
+        now = self._now()
+        if self._refusals.rests(key, state, now):
+            return False
+        if self._cut is None and now > self._until:
+            self._cut = pool
+        return self._cut is None
+
+    async def _answered(
+        self, key: Key, state: object, asked: Awaitable[Answer | None]
+    ) -> Answer | None:
+        """What was answered; falsy: nothing, or no, and it rests.
+
+        A server that answers 500 may be one whose webhook fails for this object alone.
+        """
+        try:
+            answer = await asked
+        except (ApiUnavailable, ApiRefused) as error:
+            log.warning("object_delayed", resource=key[0], name=key[1], error=str(error))
+            answer = None
+        if not answer:
+            self._refusals.refused(key, state, self._now())
+        return answer
+
+    async def _list(self, pool: str, applied: dict[Key, _Applied]) -> None:
+        """Learn once what was granted; without that, all can be applied and nothing removed."""
+        key = _grants_of(pool)
+        if pool in self._listed or not self._is_due(pool, key, None):
+            return
+        there = await self._answered(key, None, self._there(pool))
+        if there is not None:
+            self._listed.add(pool)
+            for one in there:
+                applied.setdefault(one, _UNKNOWN)
 
     async def _there(self, pool: str) -> set[Key]:
         """The Roles and RoleBindings of a pool: what it grants must not outlive its reason."""
@@ -163,8 +221,7 @@ class Pools:
             key, version = (POOLS.plural, name), pool.metadata.resource_version
             if status == pool.status or self._refusals.rests(key, version, self._now()):
                 continue
-            if not await self._writer.pool_status(name, version, status):
-                self._refusals.refused(key, version, self._now())
+            await self._answered(key, version, self._writer.pool_status(name, version, status))
 
     async def sweep(self, cluster: Cluster, workers: Mapping[str, WorkerState]) -> None:
         """Remove the Leases of workers that never come back and have nothing. Raises likewise."""
@@ -173,11 +230,18 @@ class Pools:
         for name, worker in workers.items():
             gone = worker.life is Life.GONE and name not in cluster.pods and name not in holding
             head = cluster.head(Kind.LEASE, name)
-            if gone and head is not None:
-                await self._writer.remove_lease(name, head.resource_version)
+            key = LEASES.plural, name
+            if gone and head is not None and not self._refusals.rests(key, REMOVED, self._now()):
+                removed = self._writer.remove_lease(name, head.resource_version)
+                await self._answered(key, REMOVED, removed)
 
 
 _GRANTS: Mapping[str, Resource] = {one.plural: one for one in (ROLES, ROLE_BINDINGS)}
+
+
+def _grants_of(pool: str) -> Key:
+    """Stands for the list of what a pool grants."""
+    return ROLES.plural, f"of {pool}"
 
 
 def _key(manifest: Manifest) -> Key:

@@ -32,6 +32,7 @@ from ingest_operator.writer import NotLeading, Writer
 WRITES: Final = 500  # of cameras in a pass
 SETTLE_SECONDS: Final = 0.02  # in which what comes together is looked at together
 REST: Final = 1.0  # of a pass's planning time, before the next: at most half a core
+_GRANTED_FIRST: Final = (Cause.NEW, Cause.POOL)
 _MINUTE: Final = 60.0
 _RETRY_SECONDS: Final = 1.0
 _MARGIN_SECONDS: Final = 0.01  # past an expiry, so that it is over when it is looked at
@@ -109,12 +110,20 @@ class Reconciler:
         planned = self._now() - began
         self._metrics.planned(planned, len(made.writes))
         self._notices.workers(alive, self._cluster)
+        self._refusals.keep({write.camera.name for write in made.writes})
+        # What is captured, or was, waits for nothing; a pool that is new to a camera must allow its
+        # workers the camera's Secret first.
+        moved = [write for write in made.writes if write.cause not in _GRANTED_FIRST]
+        new = [write for write in made.writes if write.cause in _GRANTED_FIRST]
+        failed = await self._cameras(moved, WRITES)
         await self._pools.objects(self._cluster, replicas, alive)
-        await self._cameras(made.writes)
+        failed = await self._cameras(new, max(0, WRITES - len(moved))) or failed
         await self._pools.statuses(self._cluster, replicas, alive, made.exhausted, self._time())
         await self._pools.sweep(self._cluster, alive)
         self._notices.exhausted(made.exhausted, self._cluster)
         self._metrics.reconciled(self._now() - began)
+        if failed is not None:
+            raise failed
         return planned
 
     def observe(self) -> tuple[Mapping[str, int], Mapping[str, WorkerState]]:
@@ -122,16 +131,17 @@ class Reconciler:
         replicas = self._replicas()
         return replicas, self._workers(replicas)
 
-    async def _cameras(self, planned: Sequence[Write]) -> None:
-        """Write what does not rest, so much at most. Raises as the writer, when all is told."""
+    async def _cameras(
+        self, planned: Sequence[Write], most: int
+    ) -> ApiUnavailable | NotLeading | None:
+        """Write what does not rest, so much at most; what cut it short, when all is told."""
         now = self._now()
-        self._refusals.keep({write.camera.name for write in planned})
         able = [
             write
             for write in planned
             if not self._refusals.rests(write.camera.name, write.camera.version, now)
         ]
-        outcome = await self._writer.cameras(able[:WRITES])
+        outcome = await self._writer.cameras(able[:most])
         now = self._now()
         for write in outcome.written:
             if write.camera.name not in outcome.refused:
@@ -142,11 +152,10 @@ class Reconciler:
                 self._moved.setdefault(write.camera.pool, deque()).append(now)
         for name, version in outcome.refused.items():
             self._refusals.refused(name, version, now)
-        if outcome.error is not None:
-            raise outcome.error
         answered = {write.camera.name for write in outcome.written} | outcome.refused.keys()
-        if len(able) > len(answered):
+        if outcome.error is None and len(able) > len(answered):
             self._news.set()  # what was left, or has changed meanwhile, is planned anew
+        return outcome.error
 
     def _plan(self, alive: Mapping[str, WorkerState]) -> Plan:
         rules = {
@@ -162,9 +171,16 @@ class Reconciler:
         }
         for pool in self._moved.keys() - rules.keys():
             del self._moved[pool]
-        unreadable = self._cluster.unreadable_pools
-        cameras, version = self._cluster.cameras.values(), self._cluster.version
-        return plan(cameras, alive, rules, self._time(), version, unreadable=unreadable)
+        cluster = self._cluster
+        return plan(
+            cluster.cameras.values(),
+            alive,
+            rules,
+            self._time(),
+            cluster.version,
+            unreadable=cluster.unreadable_pools,
+            predecessors=cluster.predecessors,
+        )
 
     def _replicas(self) -> dict[str, int]:
         weights: Counter[str] = Counter()

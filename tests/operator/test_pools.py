@@ -136,6 +136,40 @@ async def test_what_was_refused_is_applied_again_and_is_no_matter_of_the_rest(
     assert await keeper.keep() == []
 
 
+async def test_a_pass_in_which_one_answer_takes_long_is_cut_and_goes_on_where_it_was(
+    keeper: Keeper,
+) -> None:
+    """A webhook that is waited for in vain, for ten seconds each time, holds up no failover."""
+    for number in range(8):
+        put_pool(keeper.server, f"pool-{number}")
+
+    async def hang(call: Call) -> None:
+        if call.resource is SERVICES:
+            keeper.time += 10
+            raise ApiUnavailable("the API server answered 500: a webhook timed out")
+
+    keeper.api.before = hang
+    for _ in range(9):
+        assert (await keeper.keep()).count("patch services") == 1
+        assert keeper.pools.again == keeper.time
+    await keeper.keep()
+    assert len(keeper.server.every(STATEFUL_SETS)) == 9, "each pool had its turn"
+
+
+async def test_a_status_that_is_not_answered_is_no_matter_of_the_other_pools(
+    keeper: Keeper,
+) -> None:
+    put_pool(keeper.server, "a-broken-one")
+
+    async def fail(call: Call) -> None:
+        if call.name == "a-broken-one":
+            raise ApiUnavailable("the API server answered 500")
+
+    keeper.api.before = fail
+    assert (await keeper.say({}))["cameras"] == 0
+    assert keeper.pools.again == 1
+
+
 async def test_a_status_that_is_refused_rests_until_its_pool_is_another_one(
     keeper: Keeper,
 ) -> None:
@@ -239,19 +273,32 @@ async def test_what_is_granted_does_not_outlive_its_reason(keeper: Keeper) -> No
     assert await keeper.keep() == []
 
 
-@pytest.mark.parametrize("failing", ["list rolebindings", "patch services", "delete rolebindings"])
-async def test_a_pass_that_broke_off_forgets_nothing_of_it(keeper: Keeper, failing: str) -> None:
+ERRORS = (ApiUnavailable("the API server answered 500"), ApiForbidden(403, "Forbidden", "no"))
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "failing", ["list roles", "list rolebindings", "patch services", "delete rolebindings"]
+)
+async def test_what_fails_is_no_matter_of_the_rest_and_nothing_of_it_is_forgotten(
+    keeper: Keeper, failing: str, error: Exception
+) -> None:
+    """A webhook that fails for Services, say, is answered 500: so is a server that is away."""
     grant(keeper.server, "default-secrets-7")
 
     async def fail(call: Call) -> None:
         if f"{call.verb} {call.label}" == failing:
-            raise ApiUnavailable("the connection broke")
+            raise error
 
     keeper.api.before = fail
-    with pytest.raises(ApiUnavailable):
-        await keeper.keep()
-    keeper.api.before = nothing
     await keeper.keep()
+    assert keeper.server.find(STATEFUL_SETS, "default") is not None
+    assert await keeper.keep() == [], "it rests"
+    keeper.api.before = nothing
+    assert keeper.pools.again == 1
+    keeper.time += 1
+    assert failing in await keeper.keep()
+    assert keeper.server.find(SERVICES, "default") is not None
     assert keeper.server.find(ROLES, "default-secrets-7") is None
     assert keeper.server.find(ROLE_BINDINGS, "default-secrets-7") is None
 
@@ -266,6 +313,9 @@ async def test_what_could_not_be_removed_is_removed_later(keeper: Keeper) -> Non
     keeper.api.before = refuse
     await keeper.keep()
     keeper.api.before = nothing
+    assert await keeper.keep() == [], "it rests"
+    assert keeper.pools.again == 1, "and is tried though nothing else happens"
+    keeper.time += 1
     assert await keeper.keep() == ["delete rolebindings", "delete roles"]
 
 
@@ -364,3 +414,26 @@ async def test_the_lease_of_a_worker_that_is_gone_for_good_is_removed(
         keeper.assign("lobby", "default-0", previous="default-1")
     await keeper.pools.sweep(keeper.cluster, fleet(default_1=life))
     assert (keeper.server.find(LEASES, "default-1") is None) == removed
+
+
+async def test_a_lease_whose_removal_is_denied_is_tried_again_though_nothing_else_happens(
+    keeper: Keeper,
+) -> None:
+    put_lease(keeper.server, "default-1", "t")
+    gone = fleet(default_1=Life.GONE)
+
+    async def deny(call: Call) -> None:
+        if call.verb == "delete":
+            raise ApiForbidden(403, "Forbidden", "not now")
+
+    keeper.api.before = deny
+    await keeper.keep(gone)
+    await keeper.pools.sweep(keeper.cluster, gone)
+    keeper.api.before = nothing
+    await keeper.keep(gone)
+    await keeper.pools.sweep(keeper.cluster, gone)
+    assert keeper.api.asked == [], "it rests"
+    assert keeper.pools.again == 1
+    keeper.time += 1
+    await keeper.pools.sweep(keeper.cluster, gone)
+    assert keeper.server.find(LEASES, "default-1") is None

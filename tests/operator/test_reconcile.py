@@ -247,6 +247,81 @@ async def test_what_the_server_did_not_answer_is_tried_again() -> None:
         await until(lambda: worker_of(server), seconds=1.5)
 
 
+@pytest.mark.parametrize(
+    ("failing", "error"),
+    [
+        ("statefulsets", ApiUnavailable("the API server answered 500: failed calling webhook")),
+        ("roles", ApiForbidden(403, "Forbidden", "roles is forbidden")),
+        ("camerapools/status", ApiUnavailable("the API server answered 500")),
+    ],
+)
+def test_what_fails_of_a_pool_is_no_matter_of_its_cameras(failing: str, error: Exception) -> None:
+    @in_virtual_time
+    async def fail_over() -> None:
+        async with operating("default-0", "default-1") as (server, operator, fleet):
+            put_camera(server, "lobby")
+            await until(lambda: worker_of(server) == "default-0")
+
+            async def fail(call: Call) -> None:
+                if call.label == failing:
+                    raise error
+
+            operator.api.before = fail
+            operator.resynced()
+            put_camera(server, "new")
+            await until(lambda: worker_of(server, "new") == "default-1", seconds=0.5)
+            await asyncio.sleep(30)
+            fleet.alive.remove("default-0")
+            await until(lambda: worker_of(server) == "default-1", seconds=10.1)
+            operator.api.asked.clear()
+            await asyncio.sleep(240)
+            assert len([one for one in operator.api.asked if one.label == failing]) < 20, "it rests"
+
+    fail_over()
+
+
+@in_virtual_time
+async def test_a_failover_does_not_wait_for_what_a_pool_is_made_of() -> None:
+    async with operating("default-0", "default-1") as (server, operator, fleet):
+        put_camera(server, "lobby")
+        await until(lambda: worker_of(server) == "default-0")
+
+        async def hang(call: Call) -> None:
+            if call.label == "serviceaccounts":
+                await asyncio.sleep(10)
+
+        await asyncio.sleep(1)  # nothing is left to look at until the worker is lost
+        operator.api.before = hang
+        operator.pools.forget()
+        fleet.alive.remove("default-0")
+        await until(lambda: worker_of(server) == "default-1", seconds=10.1)
+
+
+@in_virtual_time
+async def test_a_pool_allows_a_secret_before_its_worker_gets_the_camera() -> None:
+    async with operating("default-0") as (server, operator, _):
+        operator.api.asked.clear()
+        login = {"url": "rtsp://camera.example/", "credentialsSecretRef": {"name": "login"}}
+        put_camera(server, "lobby", source={"rtsp": login})
+        await until(lambda: worker_of(server))
+        asked = [call.label for call in operator.api.asked if call.verb == "patch"]
+        assert asked[:2] == ["roles", "cameras/status"]
+
+
+@in_virtual_time
+async def test_a_camera_that_is_not_answered_is_no_matter_of_the_pools() -> None:
+    async with operating("default-0") as (server, operator, _):
+
+        async def fail(call: Call) -> None:
+            if call.label == "cameras/status":
+                raise ApiUnavailable("the API server answered 500: failed calling webhook")
+
+        operator.api.before = fail
+        put_camera(server, "lobby")
+        put_pool(server, replicas=3)
+        await until(lambda: server.find(STATEFUL_SETS, "default")["spec"]["replicas"] == 3)
+
+
 @in_virtual_time
 async def test_a_write_whose_answer_was_lost_is_not_done_twice() -> None:
     async with operating("default-0", "default-1") as (server, operator, _):
