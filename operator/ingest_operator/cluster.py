@@ -7,6 +7,7 @@ server anything.
 
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
@@ -53,6 +54,10 @@ class Cluster:
 
     Attributes:
         clock: By which Leases are timed: it stands still also while their watch tells nothing.
+        cameras: As they could be read last: one that cannot be read any more has its room and its
+            id still.
+        unreadable_cameras: Those of which the newest version cannot be read, by name: what is
+            decided of them is decided of the past.
     """
 
     def __init__(
@@ -69,11 +74,13 @@ class Cluster:
         self._leases: dict[str, WorkerLease] = {}
         self._pods: dict[str, Pod] = {}
         self._stateful_sets: dict[str, Meta] = {}
+        self._unreadable: set[str] = set()  # cameras
         self._orphans: set[str] = set()  # workers whose Lease was deleted before it ran out
         self.cameras: Final[Mapping[str, CameraState]] = self._cameras
         self.pools: Final[Mapping[str, CameraPool]] = self._pools
         self.leases: Final[Mapping[str, WorkerLease]] = self._leases
         self.pods: Final[Mapping[str, Pod]] = self._pods
+        self.unreadable_cameras: Final[AbstractSet[str]] = self._unreadable
         self.stateful_sets: Final[Mapping[str, Meta]] = self._stateful_sets
         self.pending = 0  # objects that changed since the last pass began
         self._lease_heard = now()
@@ -119,8 +126,12 @@ class Cluster:
         try:
             changed = self._take(kind, head.name, raw)
         except msgspec.ValidationError as error:
+            if kind is Kind.CAMERA:
+                self._unreadable.add(head.name)
             log.warning("object_unreadable", kind=kind.value, name=head.name, error=str(error))
             return
+        if kind is Kind.CAMERA:
+            self._unreadable.discard(head.name)
         if changed:
             self._tell()
 
@@ -145,6 +156,8 @@ class Cluster:
         if there is None:
             return
         del self._heads[kind][name]
+        if kind is Kind.CAMERA:
+            self._unreadable.discard(name)
         if kind is Kind.LEASE and self._is_alive(name):
             self._orphans.add(name)
             return

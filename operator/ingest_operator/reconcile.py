@@ -111,10 +111,12 @@ class Reconciler:
         self._metrics.planned(planned, len(made.writes))
         self._notices.workers(alive, self._cluster)
         self._refusals.keep({write.camera.name for write in made.writes})
+        unreadable = self._cluster.unreadable_cameras
+        writes = [write for write in made.writes if write.camera.name not in unreadable]
         # What is captured, or was, waits for nothing; a pool that is new to a camera must allow its
         # workers the camera's Secret first.
-        moved = [write for write in made.writes if write.cause not in _GRANTED_FIRST]
-        new = [write for write in made.writes if write.cause in _GRANTED_FIRST]
+        moved = [write for write in writes if write.cause not in _GRANTED_FIRST]
+        new = [write for write in writes if write.cause in _GRANTED_FIRST]
         failed = await self._cameras(moved, WRITES)
         await self._pools.objects(self._cluster, replicas, alive)
         failed = await self._cameras(new, max(0, WRITES - len(moved))) or failed

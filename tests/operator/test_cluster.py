@@ -157,6 +157,17 @@ def test_a_pool_of_a_newer_version_is_read_as_far_as_it_is_known(copy: Copy) -> 
     assert copy.pools["default"].spec.replicas == 7
 
 
+def test_a_camera_that_cannot_be_read_any_more_is_known_as_it_was_until_it_can(copy: Copy) -> None:
+    copy.see(Kind.CAMERA, camera(10))
+    copy.see(Kind.CAMERA, {**camera(11), "spec": {"weight": "200m"}})
+    assert (copy.cameras["lobby"].version, copy.unreadable_cameras) == (10, {"lobby"})
+    copy.see(Kind.CAMERA, camera(12))
+    assert (copy.cameras["lobby"].version, copy.unreadable_cameras) == (12, set())
+    copy.see(Kind.CAMERA, {**camera(13), "spec": {"weight": "200m"}})
+    copy.gone(Kind.CAMERA, "lobby", 14)
+    assert (copy.cameras, copy.unreadable_cameras) == ({}, set())
+
+
 # Leases
 
 

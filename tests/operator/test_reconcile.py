@@ -378,6 +378,25 @@ async def test_what_is_refused_is_tried_at_once_when_it_is_changed() -> None:
 
 
 @in_virtual_time
+async def test_a_camera_that_cannot_be_read_any_more_is_left_alone_and_costs_nothing() -> None:
+    """Its CRD is of a newer release. What it has there, it has; what it should have, who knows?"""
+    async with operating("default-0", "default-1", "default-2") as (server, operator, fleet):
+        put_camera(server, "lobby")
+        await until(lambda: worker_of(server) == "default-0")
+        put_camera(server, "other")
+        await until(lambda: worker_of(server, "other") == "default-1")
+        put_camera(server, "lobby", weight="200m")
+        fleet.alive -= {"default-0", "default-1"}
+        await until(lambda: worker_of(server, "other") == "default-2")
+        operator.api.asked.clear()
+        await asyncio.sleep(60)
+        assert operator.api.calls("patch", "cameras/status") == []
+        assert worker_of(server) == "default-0"
+        put_camera(server, "lobby", weight=200)
+        await until(lambda: worker_of(server) == "default-2", seconds=0.5)
+
+
+@in_virtual_time
 async def test_hundreds_of_refused_cameras_starve_neither_the_others_nor_their_pool() -> None:
     many = {"weightCapacity": 256000, "maxCameras": 1000}
     refused, others = WRITES + 100, 100
