@@ -1,5 +1,7 @@
 """Combinations of the chart's switches: each alone, all together, none, and pairs that meet."""
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Final
 
 from tests.chart.rendering import Values
@@ -25,6 +27,7 @@ EXTRAS: Final[dict[str, Any]] = {
         }
     },
 }
+PEERS: Final = [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
 ROUTE: Final = {"enabled": True, "parentRefs": [{"name": "edge"}]}
 
 CASES: Final[dict[str, Values]] = {
@@ -75,6 +78,50 @@ CASES: Final[dict[str, Values]] = {
             "dashboard": {"enabled": True},
         }
     },
+    "network": {"networkPolicy": {"enabled": True}},
+    "network and bundled Redis": {
+        "networkPolicy": {"enabled": True, "cameras": PEERS},
+        "redis": {"bundled": {"enabled": True}},
+    },
+    "network, all of it given": {
+        "networkPolicy": {
+            "enabled": True,
+            "gatewayFrom": PEERS,
+            "metricsFrom": [{"namespaceSelector": {}}],
+            "cameras": PEERS,
+            "redis": PEERS,
+            "redisPorts": [6380],
+            "apiServer": PEERS,
+        },
+        "redis": {"existingSecret": "redis"},
+    },
+    "admission": {"admissionPolicy": {"enabled": True}},
     "priority": {"priorityClass": {"create": True}},
     "priority that is there": {"priorityClass": {"name": "high"}},
 }
+
+
+def _merged(one: Values, other: Values) -> dict[str, Any]:
+    """Both, level by level; the other in the place of one."""
+    both = {**one, **other}
+    for key in one.keys() & other.keys():
+        if isinstance(one[key], Mapping):
+            both[key] = _merged(one[key], other[key])
+    return both
+
+
+_FIT: Final = (
+    "extras",
+    "autoscaled gateway",
+    "ingress",
+    "route",
+    "pool scaled by KEDA",
+    "bundled Redis",
+    "monitoring",
+    "network, all of it given",
+    "admission",
+    "priority",
+)
+CASES["everything"] = _merged(
+    reduce(_merged, (CASES[name] for name in _FIT)), {"redis": {"existingSecret": ""}}
+)
