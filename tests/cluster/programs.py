@@ -20,12 +20,20 @@ HOST = "127.0.0.1"
 PORTS = range(20000, 32768)  # below what the kernel gives to clients: nobody takes it by chance
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of loopback that is still free when a program that left it comes back."""
+    """A port of loopback that is still free when a program that left it comes back.
+
+    None is given twice by one process: who was given it may not listen yet.
+    """
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
     raise RuntimeError("no port is free")
 
 
@@ -104,6 +112,16 @@ class Program:
             self._process.kill()
             self.household.order("spare", str(self._process.pid))  # before the number is free
             self._process.wait()
+
+    def ended(self, seconds: float) -> int | None:
+        """Wait until it has ended by itself: its exit status. None: it runs on after so long."""
+        process = self._process_of()
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        self.household.order("spare", str(process.pid))
+        return status
 
     def pause(self) -> None:
         """SIGSTOP: its connections stay open and nothing answers."""

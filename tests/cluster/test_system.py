@@ -108,6 +108,8 @@ async def test_a_pushed_frame_goes_to_the_worker_and_comes_back(cluster: World) 
 
 
 async def test_a_worker_that_crashes_and_comes_back_keeps_its_cameras(cluster: World) -> None:
+    lease = {"durationSeconds": 60, "renewSeconds": 1}  # however slowly it comes back
+    await cluster.apply("CameraPool", "default", {**POOL, "lease": lease})
     for number in range(4):
         await add(cluster, f"cam-{number}")
     before = await cluster.until(every, "all are captured")

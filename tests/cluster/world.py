@@ -23,6 +23,7 @@ from ingest_operator.permissions import GRANTED
 from ingest_operator.permissions import RULES as OPERATOR_RULES
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Refused
+from tests.cluster.denials import denials
 from tests.cluster.history import check
 from tests.cluster.identity import service_account
 from tests.cluster.kubelet import COMMAND, Kubelet
@@ -78,10 +79,10 @@ class World:
         return program
 
     def _program(self, name: str, number: int, options: tuple[str, ...]) -> Program:
-        kubeconfig = self.household.directory / f"{self.namespace}-{name}.kubeconfig"
-        if not kubeconfig.exists():
-            account = service_account(self.server, self.namespace, name, _raw(_RULES[name]))
-            account.kubeconfig(kubeconfig, url=self.url)
+        who = account(name, number)
+        kubeconfig = self.household.directory / f"{self.namespace}-{who}.kubeconfig"
+        made = service_account(self.server, self.namespace, who, _raw(_RULES[name]))
+        made.kubeconfig(kubeconfig, url=self.url)
         where = ("--kubeconfig", str(kubeconfig), "--namespace", self.namespace)
         program = Program(
             self.household, f"{self.namespace}-{name}-{number}", (COMMAND, name, *where, *options)
@@ -165,6 +166,11 @@ _RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 
+def account(program: str, number: int) -> str:
+    """Of a replica, so that the audit log tells one from another: `operator`, `operator-1`."""
+    return f"{program}-{number}" if number else program
+
+
 def _raw(rules: tuple[Rule, ...]) -> Any:
     return msgspec.to_builtins(rules)
 
@@ -184,7 +190,9 @@ async def world(
     """A world that ends with the block; it has no pool and no camera yet.
 
     When the block ends well, the history of every Camera must have kept the rules: no camera left a
-    worker that nothing was done to.
+    worker that nothing was done to. And RBAC must have refused nobody what it needs, unless the API
+    server was another process in the end: one that starts refuses everybody until it has read its
+    Roles.
 
     Args:
         server: Real.
@@ -196,6 +204,7 @@ async def world(
         urls: The same of single workers, by name.
         judged: Not, where the test judges for itself.
     """
+    since, process = server.audit.position(), server.process.pid
     with Household() as household:
         kubelet = Kubelet(server, namespace, household, url, urls)
         try:
@@ -220,6 +229,9 @@ async def world(
                         lag=LAG_SECONDS,
                     )
                     assert not found, "\n".join(map(str, found))
+                    if server.process.pid == process:
+                        denied = denials(server.audit.requests(since), namespace)
+                        assert not denied, "\n".join(map(str, denied))
         finally:
             if kubelet.is_alive():
                 kubelet.close()

@@ -29,12 +29,14 @@ class HollowWorker:
 
     Attributes:
         captured: Epoch, by name of each camera that it captures.
+        disturbed: Was it lost, or asked to be relieved? Whatever follows from that is no fault.
     """
 
     def __init__(self, api: Api, name: str, *, duration: int, renew: float, mute: bool) -> None:
         self.name = name
         self._mute = mute
         self.captured: dict[str, int] = {}
+        self.disturbed = False
         self._api = api
         self._task: asyncio.Task[Never] | None = None
         self._cameras = AssignedCameras(api, name)
@@ -58,6 +60,7 @@ class HollowWorker:
 
     async def lose(self) -> None:
         """It is gone, and lets go of nothing."""
+        self.disturbed = True
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -71,6 +74,7 @@ class HollowWorker:
 
     def drain(self) -> None:
         """Ask to be relieved."""
+        self.disturbed = True
         self._lease.annotate(names.ANNOTATION_DRAINING, "true")
 
     async def _run(self) -> Never:

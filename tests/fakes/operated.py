@@ -27,13 +27,16 @@ from ingest_operator.permissions import GRANTED, RULES
 from tests.cluster.api_server import ApiServer
 from tests.cluster.audit import Request
 from tests.cluster.client import Refused
+from tests.cluster.history import check
 from tests.cluster.identity import Identity, service_account
 from tests.cluster.kubelet import COMMAND
 from tests.cluster.programs import HOST, Household, Program, free_port
+from tests.cluster.recorder import record
 from tests.fakes.hollow_worker import HollowWorker, hollow_worker
 from tests.fakes.real_api import following, until
 
 FAST: Final = ("--lease-duration-seconds", "3", "--lease-renew-seconds", "1")
+LAG_SECONDS: Final = 1.0  # for which an edit of a test's may be unknown to the operator
 _AT_ONCE: Final = 16
 _TURN_SECONDS: Final = 0.02
 
@@ -78,9 +81,11 @@ class OperatorProgram:
         """Does it know of so many workers of the default pool that take cameras?"""
         return await self.shows('camera_ingest_workers{pool="default",state="open"}', workers)
 
-    async def ended(self, seconds: float = 20) -> int:
+    async def ended(self, seconds: float = 60) -> int:
         """Its exit status, once it has ended."""
-        return await asyncio.to_thread(self.program._process_of().wait, seconds)
+        status = await asyncio.to_thread(self.program.ended, seconds)
+        assert status is not None, self.program.said
+        return status
 
     def terminate(self) -> None:
         self.program._process_of().send_signal(signal.SIGTERM)
@@ -92,7 +97,7 @@ class Operated:
 
     Attributes:
         cameras: Every Camera as it is, by a watch of the test's own.
-        restarted: Was the server? It refuses everybody until it has read its Roles.
+        workers: All that ever were.
     """
 
     server: ApiServer
@@ -103,11 +108,17 @@ class Operated:
     http: aiohttp.ClientSession
     stack: AsyncExitStack
     operators: list[OperatorProgram] = field(default_factory=list)
-    restarted: bool = False
+    workers: list[HollowWorker] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    async def operator(self, *options: str, ready: bool = True) -> OperatorProgram:
-        """Start one more; returns when it is ready."""
+    async def operator(self, *options: str, ready: bool = True, url: str = "") -> OperatorProgram:
+        """Start one more; returns when it is ready.
+
+        Args:
+            options: Of the program.
+            ready: Wait until it is.
+            url: Where it reaches the API server, if not directly.
+        """
         number = next(self._numbers)
         port = free_port()
         since = self.server.audit.position()
@@ -115,21 +126,22 @@ class Operated:
         made = await asyncio.to_thread(
             service_account, self.server, self.namespace, f"operator-{number}", rules
         )
-        kubeconfig = made.kubeconfig(self.household.directory / f"{made.name}.kubeconfig")
+        kubeconfig = self.household.directory / f"{made.name}.kubeconfig"
+        made.kubeconfig(kubeconfig, url=url)
         where = ("--kubeconfig", str(kubeconfig), "--namespace", self.namespace)
         what = ("--listen", f"{HOST}:{port}", "--identity", made.name, *FAST, *options)
         program = Program(self.household, made.name, (COMMAND, "operator", *where, *what))
         program.start()
-        url = f"http://{HOST}:{port}"
-        operator = OperatorProgram(made, url, program, self.http, since)
+        address = f"http://{HOST}:{port}"
+        operator = OperatorProgram(made, address, program, self.http, since)
         self.operators.append(operator)
         if ready:
             await self.eventually(lambda: _is_ready(operator), "the operator is ready")
         return operator
 
-    async def two_operators(self) -> tuple[OperatorProgram, OperatorProgram]:
+    async def two_operators(self, url: str = "") -> tuple[OperatorProgram, OperatorProgram]:
         """Start two at once; first the one that leads."""
-        one, other = await asyncio.gather(self.operator(), self.operator())
+        one, other = await asyncio.gather(self.operator(url=url), self.operator(url=url))
 
         async def decided() -> bool:
             return await one.leads() or await other.leads()
@@ -139,7 +151,9 @@ class Operated:
 
     async def worker(self, name: str, **lease: Any) -> HollowWorker:
         """One more, which lives until the namespace ends."""
-        return await self.stack.enter_async_context(hollow_worker(self.api, name, **lease))
+        made = await self.stack.enter_async_context(hollow_worker(self.api, name, **lease))
+        self.workers.append(made)
+        return made
 
     async def pool(self, name: str = "default", **spec: Any) -> None:
         """Apply a CameraPool; its loads are not evened out unless it says so."""
@@ -251,18 +265,29 @@ async def _is_ready(operator: OperatorProgram) -> bool:
 async def operated(server: ApiServer, namespace: str) -> AsyncIterator[Operated]:
     """An empty namespace; its operators and workers end with the block.
 
-    When it ends well, RBAC must have refused no operator anything.
+    When it ends well, the history of every Camera must have kept the rules: no camera left a worker
+    that was neither lost nor asked to be relieved. And RBAC must have refused no operator anything,
+    unless the API server was another process in the end: one that starts refuses everybody until it
+    has read its Roles.
     """
-    kubeconfig = str(server.kubeconfig)
+    kubeconfig, process = str(server.kubeconfig), server.process.pid
     with Household() as household:
-        async with AsyncExitStack() as stack:
+        async with record(server.etcd, namespace) as recorder, AsyncExitStack() as stack:
             api = await stack.enter_async_context(Api(await load(kubeconfig, {}), namespace))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             cameras = KubeCameras(api)
             await stack.enter_async_context(following(cameras))
             made = Operated(server, namespace, api, cameras, household, http, stack)
             yield made
+            disturbed = {one.name for one in made.workers if one.disturbed}
+            found = check(
+                await recorder.history(),
+                justified=lambda move: move.source in disturbed,
+                lag=LAG_SECONDS,
+            )
+            assert not found, "\n".join(map(str, found))
         await asyncio.sleep(_TURN_SECONDS)  # TLS connections end some turns after they are closed
-        for operator in made.operators:
-            denied = [one for one in operator.requests() if not one.allowed]
-            assert made.restarted or not denied, denied
+        if server.process.pid == process:
+            for operator in made.operators:
+                denied = [one for one in operator.requests() if not one.allowed]
+                assert not denied, denied
