@@ -59,7 +59,7 @@ class _Applied:
     revision: tuple[str, int]
 
 
-_UNKNOWN = _Applied({}, ("", 0))  # it is there, and was not applied by this process
+_UNKNOWN = _Applied({}, ("", 0))  # whatever is there was not applied by this process
 
 
 class Pools:
@@ -139,7 +139,8 @@ class Pools:
             plural, one = key
             if not self._is_due(pool, key, REMOVED):
                 continue
-            if await self._answered(key, REMOVED, self._writer.remove(_GRANTS[plural], one)):
+            removed = self._writer.remove(_GRANTS[plural], one, applied[key].revision[0])
+            if await self._answered(key, REMOVED, removed):
                 del applied[key]
 
     def _is_due(self, pool: str, key: Key, state: object) -> bool:
@@ -175,18 +176,19 @@ class Pools:
         there = await self._answered(key, None, self._there(pool))
         if there is not None:
             self._listed.add(pool)
-            for one in there:
-                applied.setdefault(one, _UNKNOWN)
+            for one, uid in there.items():
+                applied.setdefault(one, _Applied({}, (uid, 0)))
 
-    async def _there(self, pool: str) -> set[Key]:
-        """The Roles and RoleBindings of a pool: what it grants must not outlive its reason."""
-        found = set()
+    async def _there(self, pool: str) -> Mapping[Key, str]:
+        """The Roles and RoleBindings of a pool, which must not outlive their reason, by uid."""
+        found = {}
         for resource in _GRANTS.values():
             page = msgspec.json.decode(
                 await self._api.get(resource, labelSelector=selector_text(pool)), type=Page
             )
             for raw in page.items:
-                found.add((resource.plural, msgspec.json.decode(raw, type=_Headed).metadata.name))
+                head = msgspec.json.decode(raw, type=_Headed).metadata
+                found[resource.plural, head.name] = head.uid
         return found
 
     async def statuses(

@@ -17,6 +17,7 @@ from ingest_core.errors import ApiRefused, ApiUnavailable
 from ingest_core.events import rfc3339
 from ingest_core.kube.events import Recorder
 from ingest_core.kube.lease import LeaseHolder
+from ingest_core.pool import LeaseTerms
 from ingest_operator import autoscale
 from ingest_operator.cluster import Cluster
 from ingest_operator.metrics import OperatorMetrics
@@ -31,6 +32,7 @@ from ingest_operator.writer import NotLeading, Writer
 
 WRITES: Final = 500  # of cameras in a pass
 SETTLE_SECONDS: Final = 0.02  # in which what comes together is looked at together
+PROMPT: Final = 0.5  # of renewSeconds; the rest is for planning, for watches, and for the server
 REST: Final = 1.0  # of a pass's planning time, before the next: at most half a core
 _GRANTED_FIRST: Final = (Cause.NEW, Cause.POOL)
 _MINUTE: Final = 60.0
@@ -117,9 +119,10 @@ class Reconciler:
         # workers the camera's Secret first.
         moved = [write for write in writes if write.cause not in _GRANTED_FIRST]
         new = [write for write in writes if write.cause in _GRANTED_FIRST]
-        failed = await self._cameras(moved, WRITES)
+        until = self._now() + self._prompt()
+        failed = await self._cameras(moved, WRITES, until)
         await self._pools.objects(self._cluster, replicas, alive)
-        failed = await self._cameras(new, max(0, WRITES - len(moved))) or failed
+        failed = await self._cameras(new, max(0, WRITES - len(moved)), until) or failed
         await self._pools.statuses(self._cluster, replicas, alive, made.exhausted, self._time())
         await self._pools.sweep(self._cluster, alive)
         self._notices.exhausted(made.exhausted, self._cluster)
@@ -134,7 +137,7 @@ class Reconciler:
         return replicas, self._workers(replicas)
 
     async def _cameras(
-        self, planned: Sequence[Write], most: int
+        self, planned: Sequence[Write], most: int, until: float
     ) -> ApiUnavailable | NotLeading | None:
         """Write what does not rest, so much at most; what cut it short, when all is told."""
         now = self._now()
@@ -143,7 +146,7 @@ class Reconciler:
             for write in planned
             if not self._refusals.rests(write.camera.name, write.camera.version, now)
         ]
-        outcome = await self._writer.cameras(able[:most])
+        outcome = await self._writer.cameras(able[:most], max(0.0, until - now))
         now = self._now()
         for write in outcome.written:
             if write.camera.name not in outcome.refused:
@@ -201,6 +204,11 @@ class Reconciler:
         pods, leases = tuple(self._cluster.pods.items()), dict(self._cluster.leases)
         ending = frozenset(name for name, pod in pods if pod.terminating)
         return workers(leases, ending, replicas, self._sighted())
+
+    def _prompt(self) -> float:
+        """Half of the seconds for which a lost worker that is back opens no Exclusive camera."""
+        pauses = [pool.spec.lease.renew_seconds for pool in self._cluster.pools.values()]
+        return PROMPT * min([*pauses, LeaseTerms().renew_seconds])
 
     def _moves_left(self, pool: str, allowed: int) -> int:
         moved = self._moved.setdefault(pool, deque())

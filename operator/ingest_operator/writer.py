@@ -83,11 +83,22 @@ class Writer:
         self._denied = ("", "", "")  # resource, name and error of the last one
         self._denials = Folded(self._tell_denials)
 
-    async def cameras(self, writes: Iterable[Write]) -> Outcome:
-        """Write cameras, as far as it goes: what was written before an error counts."""
+    async def cameras(self, writes: Iterable[Write], within: float) -> Outcome:
+        """Write cameras, as far as it goes: what was written before an error counts.
+
+        Args:
+            writes: As they were planned.
+            within: Seconds after which nothing is given away any more that a lost worker could
+                capture again: see `_gives_away`.
+        """
         outcome = Outcome()
+        until = asyncio.get_running_loop().time() + within
         ends = await asyncio.gather(
-            *(self._camera(write, outcome) for write in writes), return_exceptions=True
+            *(
+                self._camera(write, outcome, until if _gives_away(write) else None)
+                for write in sorted(writes, key=_gives_away, reverse=True)
+            ),
+            return_exceptions=True,
         )
         for end in ends:
             if isinstance(end, ApiUnavailable | NotLeading):
@@ -123,7 +134,11 @@ class Writer:
         async def apply() -> bytes:
             nonlocal answer
             answer = await self._api.apply(
-                resource, name, manifest.body, manager=names.OPERATOR_MANAGER
+                resource,
+                name,
+                manifest.body,
+                manager=names.OPERATOR_MANAGER,
+                fence=self._fence,
             )
             return answer
 
@@ -131,12 +146,12 @@ class Writer:
             return None
         return msgspec.json.decode(answer, type=_Headed).metadata
 
-    async def remove(self, resource: Resource, name: str) -> bool:
-        """Delete an object, if it is there. Raises as `pool_status`."""
+    async def remove(self, resource: Resource, name: str, uid: str) -> bool:
+        """Delete this very object, if it is there. Raises as `pool_status`."""
 
         async def delete() -> None:
             try:
-                await self._api.delete(resource, name)
+                await self._api.delete(resource, name, uid=uid, fence=self._fence)
             except ApiNotFound:
                 return
 
@@ -146,17 +161,30 @@ class Writer:
         """Delete the Lease of a worker that is no more. Raises as `pool_status`."""
 
         async def delete() -> None:
-            await self._api.delete(LEASES, name, version=version)
+            await self._api.delete(LEASES, name, version=version, fence=self._fence)
 
         return await self._try(LEASES, Kind.LEASE, name, delete)
 
-    async def _camera(self, write: Write, outcome: Outcome) -> None:
+    def _fence(self) -> None:
+        """Asked right before each request, the second one of a write, too."""
+        if not self._holds():
+            raise NotLeading
+
+    async def _camera(self, write: Write, outcome: Outcome, until: float | None) -> None:
         camera = write.camera
         version = str(camera.version)
         status: dict[str, object] = {"conditions": [write.assigned]}
         if write.assignment is not None:
             status["assignment"] = write.assignment
-        if await self._camera_status(camera.name, version, status, names.OPERATOR_MANAGER):
+        try:
+            async with asyncio.timeout_at(until):
+                written = await self._camera_status(
+                    camera.name, version, status, names.OPERATOR_MANAGER
+                )
+        except TimeoutError:
+            self._errors.labels(CAMERAS.plural).inc()
+            raise ApiUnavailable(f"Camera {camera.name} was not given away in time") from None
+        if written:
             outcome.written.append(write)
             head = self._cluster.head(Kind.CAMERA, camera.name)
             if write.ready is None or head is None:
@@ -199,7 +227,9 @@ class Writer:
         body: object,
         manager: str = names.OPERATOR_MANAGER,
     ) -> bytes:
-        return await self._api.apply(resource, name, body, manager=manager, subresource="status")
+        return await self._api.apply(
+            resource, name, body, manager=manager, subresource="status", fence=self._fence
+        )
 
     async def _try(
         self,
@@ -209,8 +239,6 @@ class Writer:
         ask: Callable[[], Awaitable[bytes | None]],
     ) -> bool:
         async with self._slots:
-            if not self._holds():
-                raise NotLeading
             try:
                 answer = await ask()
             except ApiNotFound:
@@ -254,3 +282,16 @@ class Writer:
         """The last one, once a second: a policy may refuse hundreds."""
         resource, name, error = self._denied
         log.warning("write_denied", resource=resource, name=name, error=error, others=count - 1)
+
+
+def _gives_away(write: Write) -> bool:
+    """Does somebody lose an Exclusive camera by this who did not say that it let go?
+
+    Only who is lost does, and it may come back: it opens the camera again `renewSeconds` later, if
+    the API server says then that it has it. So a write that lands after that is one too late.
+    """
+    camera, assignment = write.camera, write.assignment
+    if not camera.exclusive or assignment is None:
+        return False
+    previous = camera.previous if camera.released < camera.epoch else None
+    return not {camera.worker, previous} <= {None, assignment.worker, assignment.previous}

@@ -42,6 +42,7 @@ CAMERAS_: Final = tuple(f"c{number}" for number in range(5))
 SHARED: Final = "c0"  # the others are Exclusive, for as long as they are there
 POOLS_: Final = ("default", "other")
 PATIENCE: Final = 2.7
+PROMPTLY: Final = 1.5
 SKEW: Final = 30
 MOVES: Final = 2
 
@@ -218,7 +219,7 @@ class Namespace(RuleBasedStateMachine):
         if passes:
             self.reconcile()
         late = [one for number, one in enumerate(writes) if number not in some]
-        self.loop.run_until_complete(old.writer.cameras(late))
+        self.loop.run_until_complete(old.writer.cameras(late, PROMPTLY))
 
     def reconcile(self) -> Plan:
         made = self.checked()
@@ -226,7 +227,7 @@ class Namespace(RuleBasedStateMachine):
         return made
 
     def write(self, writes: Iterable[Write]) -> None:
-        self.loop.run_until_complete(self.leader.writer.cameras(writes))
+        self.loop.run_until_complete(self.leader.writer.cameras(writes, PROMPTLY))
 
     def checked(self) -> Plan:
         """A plan, which must be good for what the operator knows."""

@@ -416,6 +416,21 @@ async def test_the_lease_of_a_worker_that_is_gone_for_good_is_removed(
     assert (keeper.server.find(LEASES, "default-1") is None) == removed
 
 
+async def test_what_another_leader_granted_anew_is_not_removed(keeper: Keeper) -> None:
+    """A removal may come late, from one that led before."""
+    grant(keeper.server, "default-secrets-7")
+
+    async def make_anew(call: Call) -> None:
+        if call.verb == "delete":
+            keeper.server.drop(call.resource, call.name)
+            grant(keeper.server, call.name)
+
+    keeper.api.before = make_anew
+    await keeper.keep()
+    assert keeper.server.find(ROLES, "default-secrets-7") is not None
+    assert keeper.server.find(ROLE_BINDINGS, "default-secrets-7") is not None
+
+
 async def test_a_lease_whose_removal_is_denied_is_tried_again_though_nothing_else_happens(
     keeper: Keeper,
 ) -> None:

@@ -142,6 +142,29 @@ async def test_a_worker_that_comes_back_in_time_keeps_its_cameras() -> None:
 
 
 @in_virtual_time
+async def test_a_worker_that_comes_back_does_not_lose_an_exclusive_camera_to_a_late_write() -> None:
+    """It captures it again by then: what was decided while it was lost must not come any more."""
+    async with operating("default-0", "default-1") as (server, operator, fleet):
+        put_camera(server, "lobby", exclusive=True)
+        await until(lambda: worker_of(server) == "default-0")
+        before = assignment(server)
+        under_way = asyncio.Event()
+
+        async def overloaded(call: Call) -> None:
+            if call.label == "cameras/status":
+                under_way.set()
+                await asyncio.sleep(8)
+
+        operator.api.before = overloaded
+        fleet.alive.remove("default-0")
+        await under_way.wait()
+        fleet.alive.add("default-0")
+        put_lease(server, "default-0", "back")
+        await asyncio.sleep(60)
+        assert assignment(server) == before
+
+
+@in_virtual_time
 async def test_a_lease_that_is_deleted_by_hand_costs_no_camera_while_its_worker_lives() -> None:
     async with operating("default-0", "default-1") as (server, operator, fleet):
         put_camera(server, "lobby", exclusive=True)

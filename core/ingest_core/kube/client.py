@@ -9,7 +9,7 @@ gone, may be our own doing; a POST or PATCH it never sends twice.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -77,6 +77,10 @@ _METHODS: Final[Mapping[Verb, str]] = {
 }
 
 
+def _never_late() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What is asked of the API server.
@@ -89,6 +93,7 @@ class Call:
         query: Parameters.
         body: What msgspec can turn into JSON.
         content_type: Of the body.
+        fence: Called right before each time that it is sent; raises where it must not be any more.
     """
 
     verb: Verb
@@ -98,6 +103,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: object = None
     content_type: str = JSON
+    fence: Callable[[], None] = _never_late
 
     @property
     def label(self) -> str:
@@ -180,12 +186,20 @@ class Api:
         return await self.call(Call("update", resource, name, query=_strict(manager), body=body))
 
     async def apply(
-        self, resource: Resource, name: str, body: object, *, manager: str, subresource: str = ""
+        self,
+        resource: Resource,
+        name: str,
+        body: object,
+        *,
+        manager: str,
+        subresource: str = "",
+        fence: Callable[[], None] = _never_late,
     ) -> bytes:
         """Server-side apply: what `body` holds becomes this manager's, by force."""
         query = {"fieldManager": manager, "force": "true"}
-        call = Call("patch", resource, name, subresource, query, body, content_type=APPLY)
-        return await self.call(call)
+        return await self.call(
+            Call("patch", resource, name, subresource, query, body, APPLY, fence)
+        )
 
     async def merge(
         self, resource: Resource, name: str, body: object, *, manager: str, subresource: str = ""
@@ -196,13 +210,19 @@ class Api:
         return await self.call(call)
 
     async def delete(
-        self, resource: Resource, name: str, *, uid: str | None = None, version: str | None = None
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        uid: str | None = None,
+        version: str | None = None,
+        fence: Callable[[], None] = _never_late,
     ) -> None:
         """Raises as `call`; ApiNotFound: it is gone; ApiConflict: it is another one by now."""
         wanted = {"uid": uid, "resourceVersion": version}
         preconditions = {key: value for key, value in wanted.items() if value}
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
-        await self.call(Call("delete", resource, name, body=body))
+        await self.call(Call("delete", resource, name, body=body, fence=fence))
 
     async def call(self, call: Call, seconds: float = CALL_SECONDS) -> bytes:
         """Call once, and again where the server asks for that and it is soon.
@@ -214,6 +234,7 @@ class Api:
         Raises:
             ApiRefused: One of its kinds, by status.
             ApiUnavailable: No answer, or that of a server which is broken or overloaded.
+            Whatever the call's fence raises.
         """
         now = asyncio.get_running_loop().time
         until = now() + PATIENCE_SECONDS
@@ -290,6 +311,7 @@ class Api:
         if authorization:
             headers[hdrs.AUTHORIZATION] = authorization
         body = None if call.body is None else msgspec.to_builtins(call.body)
+        call.fence()
         try:
             said = await connections.request(
                 _METHODS[call.verb], url, headers=headers, body=body, _request_timeout=timeout

@@ -287,6 +287,34 @@ def test_a_server_that_never_has_time_is_left_in_the_end(
     _is_patient(tmp_path, said_seconds, most)
 
 
+class _Late(Exception):
+    pass
+
+
+@in_virtual_time
+async def _is_fenced(folder: Path, first: Any) -> None:
+    looks = 0
+
+    def fence() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            raise _Late
+
+    async with stand_in(first, said(200)) as server, called_api(server.url, folder) as api:
+        with pytest.raises(_Late):
+            await api.apply(CAMERAS, "lobby", BODY, manager="m", fence=fence)
+        with pytest.raises(_Late):
+            await api.delete(CAMERAS, "lobby", fence=fence)
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("first", [said(429, Retry_After="3"), said(401)], ids=["429", "401"])
+def test_a_fence_is_asked_each_time_that_something_is_sent(tmp_path: Path, first: Any) -> None:
+    """What was well when it was asked for may be too late when it is sent again."""
+    _is_fenced(tmp_path, first)
+
+
 # What is told and what is read
 
 
