@@ -14,6 +14,7 @@ try:  # a Ctrl-C comes at any moment, and importing takes the first of them
     from collections.abc import Callable, Mapping, Sequence
     from functools import partial
     from importlib import metadata
+    from pathlib import Path
     from typing import Any, Final, Never
 
     import structlog
@@ -199,6 +200,14 @@ def _add_cluster(commands: Any) -> None:
         help="where everything of this installation is",
     )
     rbac.set_defaults(run=_rbac)
+    crds = commands.add_parser(
+        "crds",
+        help="bring the CustomResourceDefinitions of a directory up to date",
+        description="Apply the CustomResourceDefinitions of a directory, which needs rights in the "
+        "whole cluster. The Helm chart's upgrade runs it.",
+    )
+    crds.add_argument("directory", type=Path, help="whose *.yaml are applied")
+    crds.set_defaults(run=_crds)
 
 
 def _namespace(text: str) -> str:
@@ -213,6 +222,14 @@ def _rbac(given: argparse.Namespace) -> int:
     from ingest_standalone import rbac  # noqa: PLC0415 - see the module's docstring
 
     print(rbac.manifests(given.namespace), end="")  # noqa: T201 - it is what was asked for
+    return 0
+
+
+def _crds(given: argparse.Namespace) -> int:
+    from ingest_standalone import crds  # noqa: PLC0415 - see the module's docstring
+
+    for name in asyncio.run(crds.apply(given.directory)):
+        print(f"{name} is up to date")  # noqa: T201 - it is what was asked for
     return 0
 
 

@@ -1,10 +1,22 @@
-"""The chart's CRDs are the project's."""
+"""The chart's CRDs are the project's, and an upgrade brings them up to date."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
 import yaml
 
-from tests.chart.rendering import FOLDER, ROOT, Chart
+from tests.chart.rendering import FOLDER, ROOT, Chart, Object
+from tests.cluster import crds
+from tests.cluster.api_server import ApiServer
+from tests.cluster.identity import Identity
 
 OURS = {file.name: file.read_text() for file in (ROOT / "crds").glob("*.yaml")}
+COMMAND = Path(sys.executable).parent / "camera-ingest"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 def test_the_chart_ships_the_very_files_of_crds() -> None:
@@ -15,5 +27,90 @@ def test_the_chart_ships_the_very_files_of_crds() -> None:
 def test_an_installation_begins_with_them_unless_told_otherwise(chart: Chart) -> None:
     for install in (True, False):
         objects = chart.render({"crds": {"install": install}}, "--include-crds")
-        crds = [one for one in objects if one["kind"] == "CustomResourceDefinition"]
-        assert crds == ([yaml.safe_load(OURS[name]) for name in sorted(OURS)] if install else [])
+        found = [one for one in objects if one["kind"] == "CustomResourceDefinition"]
+        assert found == ([yaml.safe_load(OURS[name]) for name in sorted(OURS)] if install else [])
+        assert "Job" not in {one["kind"] for one in objects}
+
+
+def upgrade(chart: Chart, namespace: str) -> dict[str, Object]:
+    """What brings them up to date, by kind."""
+    objects = chart.render({}, f"--namespace={namespace}", "--is-upgrade")
+    component = "app.kubernetes.io/component"
+    ours = [one for one in objects if one["metadata"]["labels"][component] == "crds"]
+    return {one["kind"]: one for one in ours}
+
+
+def test_all_of_an_upgrade_of_them_is_gone_after_it(chart: Chart) -> None:
+    for one in upgrade(chart, "cameras").values():
+        annotations = one["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == "pre-upgrade"
+        assert "hook-succeeded" in annotations["helm.sh/hook-delete-policy"]
+
+
+def test_the_job_of_an_upgrade_applies_them_with_the_rights_that_it_is_given(
+    chart: Chart, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    made = upgrade(chart, namespace)
+    admin = api_server.admin
+    account = made["ServiceAccount"]["metadata"]["name"]
+    admin.post(f"/api/v1/namespaces/{namespace}/serviceaccounts", made["ServiceAccount"])
+    job = made["Job"]["spec"]["template"]["spec"]
+    assert job["serviceAccountName"] == account
+    kubeconfig = Identity(api_server, namespace, account).kubeconfig(tmp_path / "kubeconfig")
+    assert made["ConfigMap"]["data"] == OURS
+    files = tmp_path / "crds"
+    files.mkdir()
+    for name, text in made["ConfigMap"]["data"].items():
+        (files / name).write_text(text)
+    (container,) = job["containers"]
+    arguments = [str(files) if one == "/crds" else one for one in container["args"]]
+
+    def run() -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+        return subprocess.run(
+            [COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+
+    refused = run()
+    assert refused.returncode == 1
+    assert "Forbidden" in refused.stderr or "forbidden" in refused.stderr
+    for kind, plural in (
+        ("ClusterRole", "clusterroles"),
+        ("ClusterRoleBinding", "clusterrolebindings"),
+    ):
+        admin.post(f"{RBAC}/{plural}", made[kind])
+    try:
+        done = run()
+        assert done.returncode == 0, done.stderr
+    finally:
+        name = made["ClusterRole"]["metadata"]["name"]
+        admin.delete(f"{RBAC}/clusterrolebindings/{name}")
+        admin.delete(f"{RBAC}/clusterroles/{name}")
+    for text in OURS.values():
+        name = yaml.safe_load(text)["metadata"]["name"]
+        assert f"{name} is up to date" in done.stdout
+        stored: Any = admin.get(f"{crds.PATH}/{name}")
+        assert "camera-ingest-crds" in {
+            one["manager"] for one in stored["metadata"]["managedFields"]
+        }
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({}, "has no *.yaml"),
+        ({"a.yaml": "kind: Secret"}, "holds something else"),
+        ({"a.yaml": "{"}, "is no YAML"),
+    ],
+)
+def test_what_is_no_definition_is_refused_before_anything_is_asked(
+    files: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "none")}
+    done = subprocess.run(
+        [COMMAND, "crds", tmp_path], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert told in done.stderr

@@ -15,7 +15,17 @@ from ingest_core.settings import settings_of
 from ingest_standalone.cli import _only, main
 from ingest_standalone.settings import StandaloneSettings
 
-COMMANDS = ("standalone", "demo", "simulator", "probe", "operator", "worker", "gateway", "rbac")
+COMMANDS = (
+    "standalone",
+    "demo",
+    "simulator",
+    "probe",
+    "operator",
+    "worker",
+    "gateway",
+    "rbac",
+    "crds",
+)
 COMMAND_LINE = (
     sys.executable,
     "-c",

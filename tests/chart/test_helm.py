@@ -1,0 +1,122 @@
+"""A release's life on a real API server, told by Helm itself: no pods, for there are no nodes."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chart.rendering import FOLDER, RELEASE, Chart, Values
+from tests.cluster.api_server import ApiServer
+from tests.cluster.client import Client, Refused
+from tests.cluster.crds import PATH
+from tests.cluster.identity import service_account
+
+Helm = Callable[..., str]
+
+CAMERA = {
+    "apiVersion": "camera-ingest.io/v1alpha1",
+    "kind": "Camera",
+    "metadata": {"name": "lobby"},
+    "spec": {"source": {"push": {}}},
+}
+
+
+class Failed(Exception):
+    """Helm could not; the text says why."""
+
+
+def helm_as(chart: Chart, kubeconfig: Path, namespace: str, home: Path) -> Helm:
+    """`helm("install", values)`: a command of Helm on our release, as somebody."""
+
+    def run(command: str, values: Values | None = None, *options: str) -> str:
+        folder = [str(FOLDER), "-f", "-"] if values is not None else []
+        done = subprocess.run(
+            [
+                str(chart.helm),
+                *command.split(),
+                RELEASE,
+                *folder,
+                *options,
+                f"--kubeconfig={kubeconfig}",
+                f"--namespace={namespace}",
+            ],
+            input=json.dumps(values),
+            env={**os.environ, "HELM_CACHE_HOME": str(home), "HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        if done.returncode != 0:
+            raise Failed(done.stderr)
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def helm(chart: Chart, api_server: ApiServer, namespace: str, tmp_path: Path) -> Helm:
+    """As somebody with every right in the namespace, and none beyond."""
+    everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    owner = service_account(api_server, namespace, "owner", everything)
+    kubeconfig = owner.kubeconfig(tmp_path / "kubeconfig")
+    return helm_as(chart, kubeconfig, namespace, tmp_path)
+
+
+def names(admin: Client, path: str) -> set[str]:
+    return {one["metadata"]["name"] for one in admin.get(path)["items"]}
+
+
+def test_who_has_rights_in_a_namespace_only_installs_upgrades_and_removes_a_release(
+    helm: Helm, admin: Client, namespace: str
+) -> None:
+    core, ours = "/api/v1", "/apis/camera-ingest.io/v1alpha1"
+    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    cameras = f"{ours}/namespaces/{namespace}/cameras"
+    told = helm("install", {"crds": {"install": False}})
+    assert f"helm -n {namespace} test {RELEASE}" in told
+    programs = {f"{RELEASE}-camera-ingest-{name}" for name in ("operator", "gateway")}
+    assert names(admin, deployments) == programs
+    assert names(admin, f"{ours}/namespaces/{namespace}/camerapools") == {"default"}
+    admin.post(cameras, CAMERA)
+    helm("upgrade", {"crds": {"install": False}, "operator": {"replicas": 3}})
+    operator = admin.get(f"{deployments}/{RELEASE}-camera-ingest-operator")
+    assert operator["spec"]["replicas"] == 3
+    helm("uninstall")
+    assert names(admin, deployments) == set()
+    assert names(admin, f"{ours}/namespaces/{namespace}/camerapools") == set()
+    assert names(admin, f"{core}/namespaces/{namespace}/services") == set()
+    assert names(admin, cameras) == {"lobby"}
+    assert admin.get(f"{PATH}/cameras.camera-ingest.io")
+
+
+def test_who_has_no_rights_in_the_cluster_is_refused_the_crds(helm: Helm) -> None:
+    with pytest.raises(Failed, match="customresourcedefinitions"):
+        helm("install", {})
+
+
+def test_an_installation_brings_the_crds_and_the_pool_that_needs_them_in_one_step(
+    chart: Chart, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    helm = helm_as(chart, api_server.kubeconfig, namespace, tmp_path)
+    admin = api_server.admin
+    pool = f"/apis/camera-ingest.io/v1alpha1/namespaces/{namespace}/camerapools/default"
+    with pytest.raises(Refused):
+        admin.get(pool)
+    helm("install", {})
+    assert admin.get(pool)["spec"]["replicas"] == 2
+    helm("uninstall")
+
+
+def test_a_login_that_is_in_a_secret_is_nowhere_in_the_release(
+    helm: Helm, admin: Client, namespace: str
+) -> None:
+    secret = {"metadata": {"name": "redis"}, "stringData": {"url": "redis://u:hunter2@redis"}}
+    admin.post(f"/api/v1/namespaces/{namespace}/secrets", secret)
+    helm("install", {"crds": {"install": False}, "redis": {"existingSecret": "redis"}})
+    for told in ("values --all", "manifest", "notes", "hooks"):
+        what, *options = told.split()
+        assert "hunter2" not in helm(f"get {what}", None, *options)
