@@ -7,26 +7,32 @@ ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS base
 
-# What changes with constraints.txt only, and is most of the image: a layer of its own.
-FROM base AS dependencies
-WORKDIR /build
-COPY pyproject.toml constraints.txt ./
+FROM base AS requirements
+COPY pyproject.toml ./
 RUN python3 -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
         print(*project["dependencies"], *project["optional-dependencies"]["standalone"], sep="\n")' \
-        > requirements.txt \
-    && python3 -m venv --without-pip /app \
-    && python3 -m pip --python /app/bin/python3 install --no-cache-dir --no-compile \
-        --only-binary :all: --constraint constraints.txt --requirement requirements.txt
-COPY tools/image_root.py ./
-RUN python3 image_root.py /app /image \
-    && mkdir -p /writable && mkdir -m 1777 /writable/tmp && mkdir -m 0770 /writable/cameras
+        > requirements.txt
 
-# The project's wheel, installed beside that.
-FROM dependencies AS project
+# Most of the image, and a layer of its own: it changes with what is required only.
+FROM base AS dependencies
+WORKDIR /build
+COPY --from=requirements /requirements.txt ./
+COPY constraints.txt tools/image_root.py ./
+RUN python3 -m venv --without-pip /app \
+    && python3 -m pip --python /app/bin/python3 install --no-cache-dir --no-compile \
+        --only-binary :all: --constraint constraints.txt --requirement requirements.txt \
+    && python3 image_root.py /app /image \
+    && rm -r /app \
+    && mkdir /writable && mkdir -m 1777 /writable/tmp && mkdir -m 0770 /writable/cameras
+
+# The project's wheel, to be laid over that.
+FROM base AS project
+WORKDIR /build
 COPY . ./
 RUN python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+    && python3 -m venv --without-pip /app \
     && python3 -m pip --python /app/bin/python3 install --no-index --no-deps --no-compile \
-        --root /project /wheels/*.whl \
+        --root /project --no-warn-script-location /wheels/*.whl \
     && python3 -m compileall -q -s /project --invalidation-mode unchecked-hash /project
 
 FROM scratch

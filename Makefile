@@ -9,6 +9,7 @@ READY := .venv/ready
 SUITE ?=
 SECONDS ?= 300
 SEED ?=
+BUILDER ?= docker
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +52,10 @@ docs: $(READY) ## Write the generated pages of docs/reference anew
 lock: $(READY) ## Write constraints.txt from what is installed
 	@$(BIN)/pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
 
+image: ## The container image camera-ingest:latest; BUILDER=podman or buildah instead of docker
+	@$(BUILDER) build --build-arg REVISION="$$(git rev-parse HEAD)" --tag camera-ingest:latest .
+
 clean: ## Remove what make made
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo test check chaos bench docs lock clean
+.PHONY: help install demo test check chaos bench docs lock image clean

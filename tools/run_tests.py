@@ -48,6 +48,9 @@ NEEDS = (
     Need("openssl", ("openssl",)),
     Need("curl", ("curl",)),
     Need("etcd", ("etcd-server",)),
+    Need("buildah", ("buildah",)),
+    Need("debootstrap", ("debootstrap",)),
+    Need("runc", ("runc",)),
     Need(
         "GStreamer's RTSP server",
         (
@@ -102,15 +105,16 @@ def prepare_programs(suites: list[Path]) -> None:
     """Build what tests need before they run, who would wait for it in silence."""
     texts = [file.read_text() for suite in suites for file in test_files(suite)]
     needs = {
-        "on a real Kubernetes API server": ((), any("tests.cluster" in text for text in texts)),
-        "of the Helm chart": (("helm",), any("tests.chart" in text for text in texts)),
+        "on a real Kubernetes API server": (("tests.cluster.binaries",), "tests.cluster"),
+        "of the Helm chart": (("tests.cluster.binaries", "helm"), "tests.chart"),
+        "of the image": (("tests.image.builder",), "tests.image"),
     }
-    for tests, (arguments, needed) in needs.items():
-        build = [sys.executable, "-m", "tests.cluster.binaries", *arguments]
-        if needed:
-            done = subprocess.run(build, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+    for tests, (build, imported) in needs.items():
+        if any(imported in text for text in texts):
+            command = [sys.executable, "-m", *build]
+            done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
             if done.returncode != 0:
-                print(f"So the tests {tests} will be skipped.", flush=True)
+                print(f"So the tests {tests} cannot run.", flush=True)
 
 
 def test_files(suite: Path) -> list[Path]:
