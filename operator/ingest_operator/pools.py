@@ -28,9 +28,11 @@ from ingest_core.kube.resources import (
     STATEFUL_SETS,
     Resource,
 )
+from ingest_core.model import Metadata
 from ingest_operator import autoscale
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest, manifests, selector_text
+from ingest_operator.ownership import belongs
 from ingest_operator.plan import Lack
 from ingest_operator.pool_status import PoolFacts, pool_status
 from ingest_operator.refusals import Refusals
@@ -77,6 +79,7 @@ class Pools:
         self._settings = settings
         self._now = now
         self._applied: dict[str, dict[Key, _Applied]] = {}
+        self._ours: set[tuple[str, Key]] = set()  # objects that are a pool's, by the pool's uid
         self._listed: set[str] = set()  # pools of which all that is granted is known
         self._until = inf  # when this pass is to be cut
         self._cut: str | None = None  # the pool in which the last one was
@@ -113,14 +116,17 @@ class Pools:
             secrets = {secret for camera in members[name] for secret in camera.secrets}
             running = autoscale.kept(replicas[name], _busy(cluster.cameras.values(), workers, name))
             made = manifests(pool, self._settings, running, secrets, _pods(cluster, name))
-            await self._objects(name, made, cluster)
+            await self._objects(pool.metadata, made, cluster)
             asked |= {*map(_key, made), *self._applied[name]}
         self._refusals.keep(asked)
         self._listed &= replicas.keys()
+        uids = {pool.metadata.uid for pool in cluster.pools.values()}
+        self._ours = {one for one in self._ours if one[0] in uids}
         for name in self._applied.keys() - replicas.keys():
             del self._applied[name]
 
-    async def _objects(self, pool: str, made: Iterable[Manifest], cluster: Cluster) -> None:
+    async def _objects(self, head: Metadata, made: Iterable[Manifest], cluster: Cluster) -> None:
+        pool = head.name
         applied = self._applied.setdefault(pool, {})
         await self._list(pool, applied)
         for manifest in made:
@@ -130,7 +136,7 @@ class Pools:
                 continue
             if not self._is_due(pool, key, manifest.body):
                 continue
-            there = await self._answered(key, manifest.body, self._writer.manifest(manifest))
+            there = await self._answered(key, manifest.body, self._apply(manifest, head))
             if there is not None:
                 if before.body == manifest.body:
                     self._refusals.refused(key, manifest.body, self._now())
@@ -142,6 +148,25 @@ class Pools:
             removed = self._writer.remove(_GRANTS[plural], one, applied[key].revision[0])
             if await self._answered(key, REMOVED, removed):
                 del applied[key]
+
+    async def _apply(self, manifest: Manifest, pool: Metadata) -> Meta | None:
+        """As `Writer.manifest`, of what is the pool's or nobody's."""
+        one = pool.uid, _key(manifest)
+        if one not in self._ours:
+            found = await self._writer.found(manifest.resource, manifest.name)
+            if found is not None and not belongs(found, pool.name, pool.uid):
+                log.error(
+                    "object_of_somebody_else",
+                    resource=manifest.resource.plural,
+                    name=manifest.name,
+                    pool=pool.name,
+                    what_to_do="delete or rename it, or give the CameraPool another name",
+                )
+                return None
+        made = await self._writer.manifest(manifest)
+        if made is not None:
+            self._ours.add(one)
+        return made
 
     def _is_due(self, pool: str, key: Key, state: object) -> bool:
         """Is something to be tried now? In a pass that lasted too long, nothing more is."""

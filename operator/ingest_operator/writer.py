@@ -146,6 +146,17 @@ class Writer:
             return None
         return msgspec.json.decode(answer, type=_Headed).metadata
 
+    async def found(self, resource: Resource, name: str) -> bytes | None:
+        """An object of a pool's as it is; None: it is not there. Raises as a read.
+
+        By a patch that changes nothing, and so writes nothing: of what a pool is made of the
+        operator may read Roles only, and needs to read the rest only to take nothing over.
+        """
+        try:
+            return await self._api.merge(resource, name, {}, manager=names.OPERATOR_MANAGER)
+        except ApiNotFound:
+            return None
+
     async def remove(self, resource: Resource, name: str, uid: str) -> bool:
         """Delete this very object, if it is there. Raises as `pool_status`."""
 

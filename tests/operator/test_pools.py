@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from ingest_core import metrics
 from ingest_core.errors import ApiForbidden, ApiUnavailable
@@ -17,6 +18,7 @@ from ingest_core.kube.resources import (
     ROLES,
     SERVICES,
     STATEFUL_SETS,
+    Resource,
 )
 from ingest_core.names import APP, LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_POOL, WORKER
 from ingest_operator.cluster import Cluster, Kind
@@ -89,7 +91,7 @@ def keeper() -> Keeper:
 async def test_what_a_pool_is_made_of_is_applied_once(keeper: Keeper) -> None:
     first = await keeper.keep()
     assert first.count("list roles") == first.count("list rolebindings") == 1
-    assert len(first) == 2 + MADE_OF
+    assert len(first) == 2 + 2 * MADE_OF, "each is looked at before"
     assert keeper.server.find(STATEFUL_SETS, "default")["spec"]["replicas"] == 2
     assert await keeper.keep() == []
 
@@ -132,7 +134,7 @@ async def test_what_was_refused_is_applied_again_and_is_no_matter_of_the_rest(
     keeper.api.before = nothing
     assert keeper.pools.again == 3
     keeper.time += 2
-    assert await keeper.keep() == ["patch services"]
+    assert await keeper.keep() == ["patch services"] * 2, "looked at, and applied"
     assert await keeper.keep() == []
 
 
@@ -429,6 +431,38 @@ async def test_what_another_leader_granted_anew_is_not_removed(keeper: Keeper) -
     await keeper.keep()
     assert keeper.server.find(ROLES, "default-secrets-7") is not None
     assert keeper.server.find(ROLE_BINDINGS, "default-secrets-7") is not None
+
+
+@pytest.mark.parametrize("resource", [SERVICES, ROLES, STATEFUL_SETS])
+async def test_what_somebody_else_made_under_a_name_that_a_pool_needs_is_let_be(
+    keeper: Keeper, resource: Resource
+) -> None:
+    """By force it would become the pool's, and would be collected with it."""
+    name = "default-worker" if resource is ROLES else "default"
+    theirs = keeper.server.put(resource, name, metadata={"labels": {"app": "theirs"}})
+    with capture_logs() as lines:
+        await keeper.keep()
+    assert keeper.server.find(resource, name) == theirs
+    (line,) = [one for one in lines if one["event"] == "object_of_somebody_else"]
+    assert (line["log_level"], line["name"], line["pool"]) == ("error", name, "default")
+    keeper.server.drop(resource, name)
+    keeper.time += 1
+    await keeper.keep()
+    assert keeper.server.find(resource, name)["metadata"]["labels"][LABEL_POOL] == "default"
+
+
+async def test_what_is_the_pools_is_looked_at_once_and_never_again(keeper: Keeper) -> None:
+    await keeper.keep()
+    keeper.pools.forget()
+    assert len(await keeper.keep()) == 2 + MADE_OF
+    keeper.server.drop(POOLS, "default")
+    anew = put_pool(keeper.server, replicas=2)
+    await keeper.keep()
+    keeper.server.drop(SERVICES, "default")  # collected, with the pool before
+    keeper.time += 1
+    await keeper.keep()
+    (owner,) = keeper.server.find(SERVICES, "default")["metadata"]["ownerReferences"]
+    assert owner["uid"] == anew["metadata"]["uid"]
 
 
 async def test_a_lease_whose_removal_is_denied_is_tried_again_though_nothing_else_happens(
