@@ -3,7 +3,7 @@
 `python -m tests.cluster.chaos --seconds 300` is the long run; `.ci/run` makes a short one. Every
 choice comes from the seed, which is printed; when each takes effect is the machine's. What was
 seen is judged by the history checker (every version of every Camera), by the simulator (who was
-connected to an Exclusive camera when), and by what is left in the end.
+connected to an Exclusive camera when), by what is left in the end, and by what the programs hold.
 """
 
 import argparse
@@ -15,40 +15,34 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import aiohttp
 import psutil
 import structlog
 
 from ingest_core import logs
-from ingest_simulator.camera import SimulatedCamera
+from ingest_core.names import OPERATOR_LEASE
 from tests.cluster import binaries
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Refused
 from tests.cluster.crds import install_crds
+from tests.cluster.footprint import Footprint, footprints, grown
 from tests.cluster.history import Move, check
+from tests.cluster.leftovers import remains, strays
 from tests.cluster.namespaces import temporary_namespace
 from tests.cluster.plugin import CRDS
 from tests.cluster.proxy import Proxy, proxy
 from tests.cluster.recorder import Recorder, record
-from tests.cluster.world import World, captured, world
+from tests.cluster.sessions import Freeze, overlaps
+from tests.cluster.users import REPLICAS, Users, all_captured
+from tests.cluster.world import World, account, world
 
-REPLICAS: Final = 3
-POOL: Final = {
-    "replicas": REPLICAS,
-    "lease": {"durationSeconds": 6, "renewSeconds": 1},
-    "worker": {"weightCapacity": 500, "maxCameras": 12, "terminationGracePeriodSeconds": 40},
-    "rebalance": {"maxMovesPerMinute": 6, "skewPercent": 30},
-}
-CAMERAS: Final = 12
-FITS: Final = (
-    1200  # weight for which three workers have room however it is spread: 3 * (500 - 80) is more
-)
 LAG_SECONDS: Final = 5.0  # for which an edit may be unknown to an operator whose network is slow
 SETTLE_SECONDS: Final = 90.0
-LET_GO_SECONDS: Final = 2.0  # in which a process that wakes closes what it may not have
+HANG_SECONDS: Final = 60.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -62,6 +56,7 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
     versions: int = 0
     moves: int = 0
+    leaders: int = 0  # how often another one led than before
     leaks: list[str] = field(default_factory=list)
 
     @property
@@ -85,16 +80,21 @@ class Chaos:
         self._own = dict(own)  # of single workers: none, once it was stranded
         self._recorder = recorder
         self._random = random.Random(seed)
-        self._made = 0
-        self._frozen: list[tuple[float, float]] = []  # when any worker was, by the wall clock
+        self._users = Users(cluster, self._random)
+        self._frozen: list[Freeze] = []
+        self._began: dict[str, Footprint] = {}  # the greatest of each program at the start
         self.outcome = Outcome(seed)
 
     async def run(self, seconds: float) -> Outcome:
         """Act for so long, heal, wait until everything is well, judge."""
-        await self._begin()
+        await self._users.begin()
+        for program, held in await footprints(self._cluster):
+            before = self._began.get(program, held)
+            self._began[program] = max(before, held, key=lambda one: one.megabytes)
         until = time.monotonic() + seconds
         acts: Sequence[tuple[Callable[[], Awaitable[None]], int]] = (
             (self._kill_operator, 3),
+            (self._freeze_leader, 2),
             (self._kill_worker, 4),
             (self._lose_worker, 2),
             (self._freeze_worker, 3),
@@ -104,11 +104,11 @@ class Chaos:
             (self._slow, 2),
             (self._part_worker, 3),
             (self._strand_worker, 1),
-            (self._add_camera, 5),
-            (self._delete_camera, 3),
-            (self._edit_camera, 4),
-            (self._scale, 2),
-            (self._pool, 2),
+            (self._users.add_camera, 5),
+            (self._users.delete_camera, 3),
+            (self._users.edit_camera, 4),
+            (self._users.scale, 2),
+            (self._users.pool, 2),
         )
         functions, weights = zip(*acts, strict=True)
         while time.monotonic() < until:
@@ -124,73 +124,58 @@ class Chaos:
         await self._judge()
         return self.outcome
 
-    # What users do
-
-    async def _begin(self) -> None:
-        for number in range(4):
-            camera = SimulatedCamera(name=f"source-{number}", width=160, height=120, fps=5, gop=5)
-            await self._cluster.simulator.add(camera)
-        await self._cluster.apply("CameraPool", "default", POOL)
-        for _ in range(CAMERAS):
-            await self._add_camera()
-        await self._cluster.until(_all_captured, "everything is captured at the start", 60)
-
-    async def _add_camera(self) -> None:
-        if len(await self._cluster.cameras()) >= 2 * CAMERAS:
-            return
-        self._made += 1
-        name = f"cam-{self._made}"
-        source = SimulatedCamera(name=name, width=160, height=120, fps=5, gop=5)
-        url = await self._cluster.simulator.add(source)
-        exclusive = self._random.random() < 0.4
-        rtsp = {"url": url, "session": "Exclusive" if exclusive else "Shared"}
-        weight = self._random.choice((20, 50, 80))
-        await self._cluster.apply("Camera", name, {"source": {"rtsp": rtsp}, "weight": weight})
-
-    async def _delete_camera(self) -> None:
-        names = sorted(await self._cluster.cameras())
-        if len(names) > CAMERAS // 2:
-            await self._cluster.delete("cameras", self._random.choice(names))
-
-    async def _edit_camera(self) -> None:
-        cameras = await self._cluster.cameras()
-        if not cameras:
-            return
-        name = self._random.choice(sorted(cameras))
-        edit: dict[str, Any] = self._random.choice(
-            (
-                {"weight": self._random.choice((20, 50, 80))},
-                {"suspend": self._random.random() < 0.5},
-                {"motion": {"sensitivity": self._random.randrange(100)}},
-                {"poolRef": {"name": self._random.choice(("default", "default", "other"))}},
-            )
-        )
-        await self._patch("cameras", name, {"spec": edit})
-
-    async def _scale(self) -> None:
-        replicas = self._random.choice((2, 3, 4))
-        await self._patch("camerapools", "default", {"spec": {"replicas": replicas}})
-
-    async def _pool(self) -> None:
-        there = {
-            one["metadata"]["name"] for one in (await self._cluster.get("camerapools"))["items"]
-        }
-        if "other" in there:
-            await self._cluster.delete("camerapools", "other")
-        else:
-            await self._cluster.apply("CameraPool", "other", {**POOL, "replicas": 1})
-
-    async def _patch(self, plural: str, name: str, body: Any) -> None:
-        path = self._cluster.path(plural, name)
-        await asyncio.to_thread(self._cluster.server.admin.merge, path, body)
-
     # What breaks
 
     async def _kill_operator(self) -> None:
+        """It is back before its Lease has run out, or after."""
         operator = self._random.choice(self._cluster.operators)
         operator.kill()
-        await asyncio.sleep(self._random.uniform(0, 4))
+        shortly, long = self._random.uniform(0, 4), self._random.uniform(7, 10)
+        await asyncio.sleep(self._random.choice((shortly, long)))
         operator.start()
+
+    async def _freeze_leader(self) -> None:
+        """Until the other one leads: then it may write nothing more, and ends."""
+        number = await self._leader()
+        operator = self._cluster.operators[number]
+        operator.pause()
+        try:
+            await self._users.add_camera()  # which is for the other one
+            await self._leader(but=number)
+        finally:
+            woken = self._cluster.server.audit.position()
+            operator.resume()
+        ended = await asyncio.to_thread(operator.ended, HANG_SECONDS)
+        user = f"{self._cluster.namespace}:{account('operator', number)}"
+        self.outcome.violations += [
+            f"a leader whose Lease had run out wrote: {one}"
+            for one in self._cluster.server.audit.requests(woken)
+            if one.user == f"system:serviceaccount:{user}"
+            and one.verb not in ("get", "list", "watch")
+            and one.code < HTTPStatus.BAD_REQUEST
+        ]
+        if not ended:
+            text = f"a leader that lost its Lease went on ({operator.name}, exit status {ended})"
+            self.outcome.violations.append(text)
+        operator.kill()
+        operator.start()
+
+    async def _leader(self, but: int | None = None) -> int:
+        """Wait until an operator says that it leads: its number."""
+        deadline = time.monotonic() + HANG_SECONDS
+        while True:
+            for number, url in enumerate(self._cluster.probes):
+                if number != but and await self._leads(url):
+                    return number
+            assert time.monotonic() < deadline, f"nobody leads\n{self._cluster.said()}"
+            await asyncio.sleep(0.1)
+
+    async def _leads(self, url: str) -> bool:
+        try:
+            async with self._cluster.http.get(f"{url}/metrics") as answer:
+                return "\ncamera_ingest_operator_leader 1.0\n" in await answer.text()
+        except aiohttp.ClientError:
+            return False
 
     async def _kill_worker(self) -> None:
         if alive := self._cluster.kubelet.alive():
@@ -211,12 +196,13 @@ class Chaos:
         if not alive:
             return
         name = self._random.choice(alive)
-        began = time.time()
         self._cluster.kubelet.pause(name)
+        began = time.time()
+        clients = _clients(self._cluster.kubelet.pods[name].program.pid)
         await asyncio.sleep(self._random.uniform(1, 12))
         with contextlib.suppress(KeyError, ProcessLookupError):
             self._cluster.kubelet.resume(name)
-        self._frozen.append((began, time.time()))
+        self._frozen.append(Freeze(began, time.time(), clients))
 
     async def _kill_api_server(self) -> None:
         await asyncio.to_thread(self._cluster.server.kill)
@@ -269,21 +255,11 @@ class Chaos:
         for operator in self._cluster.operators:
             if not operator.alive:
                 operator.start()
-        await self._cluster.apply("CameraPool", "default", POOL)
-        weight = 0
-        for name, camera in (await self._cluster.cameras()).items():
-            weight += camera["spec"]["weight"]
-            if weight > FITS:
-                await self._cluster.delete("cameras", name)
-                continue
-            wanted = {"suspend": False, "poolRef": {"name": "default"}}
-            if {key: camera["spec"].get(key) for key in wanted} != wanted:
-                await self._patch("cameras", name, {"spec": wanted})
-        await self._cluster.delete("camerapools", "other")
+        await self._users.end()
 
     async def _settled(self) -> None:
         await self._cluster.until(
-            lambda cameras: _all_captured(cameras) and self._whole(),
+            lambda cameras: all_captured(cameras) and self._whole(),
             "everything is captured in the end",
             SETTLE_SECONDS,
         )
@@ -297,10 +273,14 @@ class Chaos:
     async def _judge(self) -> None:
         history = await self._recorder.history()
         self.outcome.versions = len(history)
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self._cluster.namespace}/leases"
+        lease = await asyncio.to_thread(self._cluster.server.admin.get, f"{path}/{OPERATOR_LEASE}")
+        self.outcome.leaders = lease["spec"].get("leaseTransitions", 0)
         found = check(history, justified=self._justified, lag=LAG_SECONDS)
         self.outcome.violations += map(str, found)
         await self._judge_sessions()
         await self._judge_leftovers()
+        await self._judge_footprints()
         if not self.outcome.good:
             print(self._cluster.said(20_000), flush=True)
 
@@ -313,66 +293,33 @@ class Chaos:
         return True
 
     async def _judge_sessions(self) -> None:
-        """No two sessions of an Exclusive camera at once, but for those of the frozen."""
-        for name, camera in (await self._cluster.cameras()).items():
-            if camera["spec"]["source"]["rtsp"]["session"] != "Exclusive":
-                continue
-            played = [
-                (one.playing, one.closed or time.time())
-                for one in await self._cluster.simulator.sessions(name)
-                if one.playing is not None
-            ]
-            for (_, ended), (begun, other) in pairwise(played):
-                overlap = begun, min(ended, other)
-                if overlap[0] < overlap[1] and not self._excused(*overlap):
-                    text = f"{name} was read by two for {overlap[1] - overlap[0]:.3f} s"
-                    self.outcome.violations.append(text)
-
-    def _excused(self, begun: float, ended: float) -> bool:
-        return any(
-            frozen <= begun + 0.1 and ended <= woken + LET_GO_SECONDS
-            for frozen, woken in self._frozen
-        )
+        """No two sessions of an Exclusive camera at once, whether it is there still or not."""
+        for name in sorted(self._users.exclusive):
+            sessions = await self._cluster.simulator.sessions(name)
+            self.outcome.violations += overlaps(name, sessions, self._frozen, time.time())
 
     async def _judge_leftovers(self) -> None:
         """What runs is what is assigned, and nothing is left of what was."""
-        cameras = await self._cluster.cameras()
-        pods = self._cluster.kubelet.pods
-        running: dict[str, str] = {}
-        for name, pod in pods.items():
-            async with self._cluster.http.get(f"http://{pod.ip}:8080/live") as answer:
-                for live in await answer.json():
-                    if live["camera_id"] in running:
-                        self.outcome.leaks.append(f"{live['camera_id']} runs twice")
-                    running[live["camera_id"]] = name
-        assigned = {name: one["status"]["assignment"]["worker"] for name, one in cameras.items()}
-        if running != assigned:
-            self.outcome.leaks.append(f"runs {running}, is assigned {assigned}")
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{self._cluster.namespace}/leases"
-        wanted = {*pods, "camera-ingest-operator"}
         deadline = time.monotonic() + SETTLE_SECONDS
-        while (leases := await self._names(path)) != wanted:
+        while left := [
+            *await strays(self._cluster, self._users.made),
+            *await remains(self._cluster),
+        ]:
             if time.monotonic() > deadline:
-                self.outcome.leaks.append(f"leases {sorted(leases)}, workers {sorted(wanted)}")
+                self.outcome.leaks += left
                 break
             await asyncio.sleep(0.2)
-        for name, pod in pods.items():
-            process = psutil.Process(pod.program.pid)
-            log.info(
-                "worker",
-                name=name,
-                threads=process.num_threads(),
-                megabytes=round(process.memory_info().rss / 1e6),
-                descriptors=process.num_fds(),
-            )
 
-    async def _names(self, path: str) -> set[str]:
-        items = (await asyncio.to_thread(self._cluster.server.admin.get, path))["items"]
-        return {one["metadata"]["name"] for one in items}
+    async def _judge_footprints(self) -> None:
+        for program, held in await footprints(self._cluster):
+            log.info("held", program=program, before=self._began[program], after=held)
+            self.outcome.leaks += grown(program, self._began[program], held)
 
 
-def _all_captured(cameras: Mapping[str, Any]) -> bool:
-    return bool(cameras) and all(map(captured, cameras.values()))
+def _clients(pid: int) -> frozenset[str]:
+    """A process's ends of its TCP connections, as who is called by them sees them."""
+    connections = psutil.Process(pid).net_connections("tcp")
+    return frozenset(f"{one.laddr.ip}:{one.laddr.port}" for one in connections)
 
 
 @asynccontextmanager
@@ -420,7 +367,7 @@ def main() -> int:
         server.stop()
     acts = ", ".join(f"{count} {name}" for name, count in sorted(outcome.acts.items()))
     print(f"acts: {acts}")
-    print(f"versions recorded: {outcome.versions}; moves: {outcome.moves}")
+    print(f"versions: {outcome.versions}; moves: {outcome.moves}; new leaders: {outcome.leaders}")
     for line in (*outcome.violations, *outcome.leaks):
         print(f"BROKEN: {line}")
     print("1 passed, 0 failed" if outcome.good else "0 passed, 1 failed")

@@ -26,7 +26,7 @@ from tests.cluster.client import Refused
 from tests.cluster.denials import denials
 from tests.cluster.history import check
 from tests.cluster.identity import service_account
-from tests.cluster.kubelet import COMMAND, Kubelet
+from tests.cluster.kubelet import COMMAND, Kubelet, PlayedPod
 from tests.cluster.programs import HOST, Household, Program, free_port
 from tests.cluster.recorder import record
 from tests.fakes.simulator_process import SimulatorProcess, simulator_process
@@ -121,6 +121,11 @@ class World:
         url = f"{self.urls[0]}/api/cameras/{camera_id}/frame/latest"
         async with self.http.get(url, params=query) as answer:
             return answer.status, await answer.read(), dict(answer.headers)
+
+    async def live(self, pod: PlayedPod) -> list[str]:
+        """Ids of the cameras that a worker says that it has."""
+        async with self.http.get(f"http://{pod.ip}:8080/live") as answer:
+            return [str(one["camera_id"]) for one in await answer.json()]
 
     async def ready(self, url: str, seconds: float = 30) -> None:
         """Wait until a gateway or an operator says that it is ready."""
