@@ -19,15 +19,22 @@ class Moment:
         workers: Every worker that is known, by name.
         now: RFC 3339, for people.
         version: The newest that was seen of any Camera, ends included.
+        predecessors: Who captured another Camera of the same id, by id.
     """
 
     workers: Mapping[str, WorkerState]
     now: str
     version: int
+    predecessors: Mapping[str, str]
 
     def given(self, camera: CameraState, target: str) -> Assignment:
-        """Camera → worker. What is captured is handed over; what is not is only given."""
+        """Camera → worker. What is captured is handed over; what is not is only given.
+
+        So is the id of an Exclusive one, by whoever may have a session of the Camera before it.
+        """
         holder = self._holder(camera)
+        if holder is None and camera.exclusive and camera.worker is None:
+            holder = self._alive(self.predecessors.get(camera.id))
         previous = holder if holder != target else None
         epoch = self._next_epoch(camera)
         return Assignment(worker=target, previous=previous, epoch=epoch, time=self.now)
@@ -51,21 +58,16 @@ class Moment:
 
     def _holder(self, camera: CameraState) -> str | None:
         """Who captures it, as far as is known; None: nobody who lives."""
-        holder = camera.previous if self._handing_over(camera) else camera.worker
-        return holder if holder is not None and self._captures(holder) else None
+        return self._alive(camera.previous if self._handing_over(camera) else camera.worker)
 
     def _handing_over(self, camera: CameraState) -> bool:
         """Is it the previous worker that captures it still?"""
-        return (
-            camera.previous is not None
-            and self._captures(camera.previous)
-            and camera.released < camera.epoch
-            and (camera.exclusive or camera.connected < camera.epoch)
-        )
+        return camera.handing_over and self._alive(camera.previous) is not None
 
-    def _captures(self, worker: str) -> bool:
-        one = self.workers.get(worker)
-        return one is not None and one.captures
+    def _alive(self, worker: str | None) -> str | None:
+        """The worker; None: it captures nothing."""
+        one = self.workers.get(worker or "")
+        return worker if one is not None and one.captures else None
 
     def _next_epoch(self, camera: CameraState) -> int:
         """Grows by one; of a camera without a worker, above all epochs that its id ever had.

@@ -20,6 +20,7 @@ from ingest_core.kube.informer import version
 from ingest_core.kube.leases import Lease, seen
 from ingest_core.kube.pods import Pod
 from ingest_core.pool import CameraPool
+from ingest_operator.predecessors import Predecessors
 from ingest_operator.sight import SightedClock
 from ingest_operator.state import CameraState, Meta, camera_state
 from ingest_operator.workers import WorkerLease
@@ -74,9 +75,11 @@ class Cluster:
         self._leases: dict[str, WorkerLease] = {}
         self._pods: dict[str, Pod] = {}
         self._stateful_sets: dict[str, Meta] = {}
+        self._predecessors = Predecessors()
         self._unreadable: set[str] = set()  # cameras
         self._orphans: set[str] = set()  # workers whose Lease was deleted before it ran out
         self.cameras: Final[Mapping[str, CameraState]] = self._cameras
+        self.predecessors: Final = self._predecessors.workers
         self.pools: Final[Mapping[str, CameraPool]] = self._pools
         self.leases: Final[Mapping[str, WorkerLease]] = self._leases
         self.pods: Final[Mapping[str, Pod]] = self._pods
@@ -158,6 +161,8 @@ class Cluster:
         del self._heads[kind][name]
         if kind is Kind.CAMERA:
             self._unreadable.discard(name)
+            if name in self._cameras:
+                self._predecessors.ended(self._cameras[name])
         if kind is Kind.LEASE and self._is_alive(name):
             self._orphans.add(name)
             return
@@ -181,6 +186,8 @@ class Cluster:
             case Kind.CAMERA:
                 camera = camera_state(raw)
                 before = self._cameras.get(name)
+                if before is not None and before.uid != camera.uid:
+                    self._predecessors.ended(before)
                 self._cameras[name] = camera
                 return before is None or replace(before, version=camera.version) != camera
             case Kind.POOL:

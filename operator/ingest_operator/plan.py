@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 from ingest_core.conditions import merged
@@ -109,6 +110,7 @@ def plan(
     version: int,
     *,
     unreadable: AbstractSet[str] = frozenset(),
+    predecessors: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """Compare what is with what should be.
 
@@ -119,10 +121,11 @@ def plan(
         now: RFC 3339, for people.
         version: The newest that was seen of any Camera, ends included: no epoch is above it.
         unreadable: Pools that are there and cannot be read: their cameras are left alone.
+        predecessors: Who captured the last Camera of an id that is gone, by id.
     """
     known = list(cameras)
-    at = Moment(workers, now, version)
     taken = ids.taken(known)
+    at = Moment(workers, now, version, {**predecessors, **_rivals(known, taken)})
     by_pool: dict[str, list[CameraState]] = defaultdict(list)
     foreign: dict[str, list[CameraState]] = defaultdict(list)
     writes: list[Write] = []
@@ -161,6 +164,13 @@ def plan(
         writes += filter(None, map(decided.write, members))
     writes.sort(key=_urgency)
     return Plan(tuple(writes), rebalancing, exhausted)
+
+
+def _rivals(cameras: Iterable[CameraState], taken: Mapping[str, CameraState]) -> Mapping[str, str]:
+    """Who captures a camera whose id another one has, by id; of several, the oldest."""
+    refused = (one for one in cameras if one.name in taken and one.holder is not None)
+    by_age = sorted(refused, key=lambda one: one.seniority, reverse=True)
+    return {one.id: one.holder for one in by_age if one.holder is not None}
 
 
 def _captured_in(camera: CameraState, workers: Mapping[str, WorkerState]) -> AbstractSet[str]:

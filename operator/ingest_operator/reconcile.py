@@ -176,9 +176,16 @@ class Reconciler:
         }
         for pool in self._moved.keys() - rules.keys():
             del self._moved[pool]
-        unreadable = self._cluster.unreadable_pools
-        cameras, version = self._cluster.cameras.values(), self._cluster.version
-        return plan(cameras, alive, rules, self._time(), version, unreadable=unreadable)
+        cluster = self._cluster
+        return plan(
+            cluster.cameras.values(),
+            alive,
+            rules,
+            self._time(),
+            cluster.version,
+            unreadable=cluster.unreadable_pools,
+            predecessors=cluster.predecessors,
+        )
 
     def _replicas(self) -> dict[str, int]:
         weights: Counter[str] = Counter()

@@ -164,10 +164,20 @@ class CameraState:
         return self.assigned is not None and self.assigned.status == "True"
 
     @property
+    def handing_over(self) -> bool:
+        """Is it the previous worker that captures it still, if it lives?"""
+        over = self.released if self.exclusive else max(self.released, self.connected)
+        return self.previous is not None and over < self.epoch
+
+    @property
     def yielded(self) -> bool:
         """Does its previous worker capture it still, until the next one is connected?"""
-        handing_over = max(self.released, self.connected) < self.epoch
-        return self.previous is not None and not self.exclusive and handing_over
+        return self.handing_over and not self.exclusive
+
+    @property
+    def holder(self) -> str | None:
+        """Who captures it, if that one lives."""
+        return self.previous if self.handing_over else self.worker
 
 
 def camera_state(raw: Any) -> CameraState:

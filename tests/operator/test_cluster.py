@@ -117,6 +117,21 @@ def test_a_bounded_number_of_ends_is_remembered(copy: Copy) -> None:
     assert len(copy._ends[Kind.CAMERA]) == 1000
 
 
+@pytest.mark.parametrize("told", ["its end", "the new one", "both, late"])
+def test_who_had_a_camera_is_known_when_it_is_made_anew(copy: Copy, told: str) -> None:
+    copy.see(Kind.CAMERA, camera(5, assignment={"worker": "default-1", "epoch": 3}))
+    if told == "its end":
+        copy.gone(Kind.CAMERA, "lobby", 6)
+    copy.see(Kind.CAMERA, camera(7, uid="u2"))
+    if told == "both, late":
+        copy.gone(Kind.CAMERA, "lobby", 6)
+    assert copy.predecessors == {"lobby": "default-1"}
+    copy.see(Kind.CAMERA, camera(8, uid="u2", assignment={"worker": "default-2", "epoch": 9}))
+    assert copy.predecessors == {"lobby": "default-1"}
+    copy.gone(Kind.CAMERA, "lobby", 9)
+    assert copy.predecessors == {"lobby": "default-2"}
+
+
 def test_only_what_a_plan_could_depend_on_is_told(copy: Copy) -> None:
     copy.see(Kind.CAMERA, camera(10))
     copy.see(Kind.CAMERA, camera(11, stream={"sessions": 3, "codec": "h264"}))

@@ -87,7 +87,24 @@ class Leader:
             for name, budget in self.budgets().items()
         }
         cluster = self.cluster
-        return plan(cluster.cameras.values(), self.workers(), rules, "now", cluster.version)
+        return plan(
+            cluster.cameras.values(),
+            self.workers(),
+            rules,
+            "now",
+            cluster.version,
+            predecessors=cluster.predecessors,
+        )
+
+    def knows(self, found: Any) -> bool:
+        """Does it know who has this Camera?"""
+        camera = camera_state(found)
+        there = self.cluster.cameras.get(camera.name)
+        return there is not None and (there.uid, there.epoch, there.holder) == (
+            camera.uid,
+            camera.epoch,
+            camera.holder,
+        )
 
 
 class Time:
@@ -114,6 +131,8 @@ class Namespace(RuleBasedStateMachine):
             str, tuple[str, int]
         ] = {}  # uid and epoch of who had a worker last, by id
         self.latest: dict[str, tuple[str, int]] = {}  # uid and epoch, by name
+        self.ids: dict[str, str] = {}  # by uid
+        self.untold: set[str] = set()  # uids of which the leader cannot know who had them
         self.blind = False
         self.slow: set[str] = set()
         self.rounds = 0
@@ -131,7 +150,9 @@ class Namespace(RuleBasedStateMachine):
     # The operator
 
     def elected(self) -> Leader:
-        """A new process, which reads everything before it leads."""
+        """A new process, which reads everything before it leads; what is gone it never saw."""
+        there = {one["metadata"]["uid"] for one in self.server.every(CAMERAS)}
+        self.untold |= self.ids.keys() - there
         leader = Leader(self.server, self.time)
         self.loop.run_until_complete(Sweeper(leader.api, leader.cluster).begin())
         return leader
@@ -260,7 +281,10 @@ class Namespace(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(CAMERAS_), again=st.booleans(), shares=st.booleans())
     def a_camera_is_deleted(self, name: str, *, again: bool, shares: bool) -> None:
-        if self.server.find(CAMERAS, name) is not None:
+        found = self.server.find(CAMERAS, name)
+        if found is not None:
+            if not self.leader.knows(found):
+                self.untold.add(found["metadata"]["uid"])
             self.server.drop(CAMERAS, name)
         if again:
             self.a_camera_is_applied(name, "default", 50, shares=shares)
@@ -381,6 +405,7 @@ class Namespace(RuleBasedStateMachine):
         if plural != CAMERAS.plural or type_ == "DELETED":
             return
         name, uid = found["metadata"]["name"], found["metadata"]["uid"]
+        self.ids[uid] = found["spec"]["cameraId"]
         known, latest = self.latest.get(name, (uid, 0))
         assignment = found.get("status", {}).get("assignment")
         if assignment is None:
@@ -398,10 +423,15 @@ class Namespace(RuleBasedStateMachine):
 
     @invariant()
     def no_exclusive_camera_is_captured_twice(self) -> None:
-        for uid in {uid for one in self.fleet.values() for uid in one.sessions}:
-            having = [one for one in self.fleet.values() if one.has(uid)]
-            if any(one.sessions[uid].exclusive for one in having):
-                assert len(having) < 2, [one.name for one in having]
+        """Nor is an id, by two Cameras of which one came after the other."""
+        having: dict[str, set[str]] = {}
+        for one in self.fleet.values():
+            for uid, session in one.sessions.items():
+                if session.exclusive and one.has(uid):
+                    having.setdefault(uid, set()).add(one.name)
+                    if uid not in self.untold:
+                        having.setdefault(f"id {self.ids[uid]}", set()).add(one.name)
+        assert all(len(names_) < 2 for names_ in having.values()), having
 
     # In the end
 

@@ -184,6 +184,50 @@ def test_a_new_worker_that_has_taken_over_is_the_holder(released: int, connected
     assert only(planned(handed, workers=workers)).assignment == expected
 
 
+def heir(life: Life) -> Write:
+    """What is written of a Camera whose predecessor default-1 captured."""
+    one, left = camera(exclusive=True), {"lobby": "default-1"}
+    workers = fleet("default-0", default_1=life)
+    made = plan([one], workers, {"default": rules()}, LATER, VERSION, predecessors=left)
+    return only(made)
+
+
+@pytest.mark.parametrize("life", [Life.OPEN, Life.LEAVING])
+def test_an_exclusive_camera_that_is_made_anew_is_handed_over_by_who_had_the_one_before(
+    life: Life,
+) -> None:
+    """It hears of the end after the operator did, and closes its session after that."""
+    write = heir(life)
+    expected = Assignment(worker="default-0", previous="default-1", epoch=VERSION, time=LATER)
+    assert (write.assignment, write.cause) == (expected, Cause.NEW)
+    left, waits = {"lobby": "default-1"}, written(write)
+    pools, rest = {"default": rules()}, (LATER, VERSION)
+    assert plan([waits], TWO, pools, *rest, predecessors=left).writes == ()
+    released = replace(waits, released=VERSION)
+    let_go = only(plan([released], TWO, pools, *rest, predecessors=left))
+    assert let_go.assignment == Assignment(worker="default-0", epoch=VERSION, time=LATER)
+
+
+@pytest.mark.parametrize("life", [Life.LOST, Life.GONE])
+def test_but_not_by_one_that_does_not_live(life: Life) -> None:
+    expected = Assignment(worker="default-0", epoch=VERSION, time=LATER)
+    assert heir(life).assignment == expected
+
+
+def test_a_worker_hands_nothing_over_to_itself() -> None:
+    full = camera("full", worker="default-0", weight=1000)
+    left, new = {"lobby": "default-1"}, camera(exclusive=True)
+    made = plan([full, new], TWO, {"default": rules()}, LATER, VERSION, predecessors=left)
+    expected = Assignment(worker="default-1", epoch=VERSION, time=LATER)
+    assert only(made).assignment == expected
+
+
+def test_a_shared_camera_that_is_made_anew_waits_for_nobody() -> None:
+    left = {"lobby": "default-1"}
+    made = plan([camera()], TWO, {"default": rules()}, LATER, VERSION, predecessors=left)
+    assert only(made).assignment == Assignment(worker="default-0", epoch=VERSION, time=LATER)
+
+
 def test_a_camera_that_goes_back_to_its_holder_is_not_handed_over() -> None:
     handed = at("default-1", previous="default-0", exclusive=True)
     workers = fleet("default-0", default_1=Life.LEAVING)

@@ -66,6 +66,17 @@ def test_an_exclusive_one_must_be_let_go_of() -> None:
     assert let_go.assignment == Assignment(epoch=8, time=LATER)
 
 
+def test_and_by_then_the_one_that_has_the_id_may_not_be_captured_elsewhere() -> None:
+    """An older one may be seen later: both were made in one second, or a clock stood wrong."""
+    had = young(worker="default-1", epoch=7, exclusive=True)
+    made = planned(old(worker=None, exclusive=True), had)
+    given = {write.camera.name: write.assignment for write in made.writes}
+    assert given == {
+        "old": Assignment(worker="default-0", previous="default-1", epoch=VERSION, time=LATER),
+        "young": Assignment(previous="default-1", epoch=8, time=LATER),
+    }
+
+
 def test_its_room_is_given_to_others_only_when_it_has_left() -> None:
     leaves = young(worker="default-1", epoch=7, weight=600)
     full, comes = old(weight=900), camera("comes", weight=600)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from ingest_core.errors import Failure
 from ingest_core.kube.lease import Term
-from ingest_core.model import Camera, CameraSpec, Motion, RtspSource, Source, Stream
+from ingest_core.model import Camera, CameraSpec, Metadata, Motion, RtspSource, Source, Stream
 from ingest_worker.handover import YIELD_SECONDS
 from tests.fakes import footage
 from tests.fakes.played_camera import PlayedCamera, deaf, serving, silent
@@ -395,6 +395,82 @@ async def test_a_session_of_a_term_that_is_over_ends_even_if_the_lease_was_renew
         assert played.living == 0
         await asyncio.sleep(5)
         assert (len(played.started), played.living) == (2, 1)
+
+
+# Heirs: Cameras with the id of one that is gone, or has it no more
+
+
+def rival(one: Working) -> Camera:
+    """A Camera with the door's id; a person may make one, and the HTTP API none."""
+    spec = replace(rtsp("Exclusive"), camera_id="door")
+    return one.registry._write(Camera(metadata=Metadata(name="gate"), spec=spec), {}, frozenset())
+
+
+@in_virtual_time
+async def test_what_was_made_anew_is_let_go_of_when_the_session_with_the_one_before_has_ended() -> (
+    None
+):
+    played = PlayedCamera(deaf(20))
+    async with working(played.open) as one:
+        camera = await one.add(spec=rtsp("Exclusive"))
+        await one.registry.delete("door")
+        await one.registry.create("door", rtsp("Exclusive"), {})
+        one.registry.assign("door", OTHER, camera.epoch + 9, previous=ME)
+        await asyncio.sleep(15)
+        assert (played.living, one.registry.released) == (1, [])
+        await asyncio.sleep(10)
+        assert played.living == 0
+        assert [epoch for _, epoch in one.registry.released] == [camera.epoch + 9]
+
+
+@in_virtual_time
+async def test_an_heir_is_let_go_of_when_the_session_with_the_one_before_has_ended() -> None:
+    """Its end may be heard of later than that there is an heir."""
+    played = PlayedCamera(deaf(30))
+    async with working(played.open) as one:
+        camera = await one.add(spec=rtsp("Exclusive"))
+        rival(one)
+        one.registry.assign("gate", OTHER, camera.epoch + 9, previous=ME)
+        await asyncio.sleep(5)
+        assert one.registry.released == []
+        await one.registry.delete("door")
+        await asyncio.sleep(15)
+        assert (played.living, one.registry.released) == (1, [])
+        await asyncio.sleep(15)
+        assert played.living == 0
+        assert [epoch for _, epoch in one.registry.released] == [camera.epoch + 9]
+
+
+@in_virtual_time
+async def test_and_not_between_two_sessions_with_one_whose_end_was_not_heard_of() -> None:
+    played = PlayedCamera(serving(10, Failure.NOT_FOUND), serving(ALWAYS))
+    async with working(played.open) as one:
+        camera = await one.add(spec=rtsp("Exclusive"))
+        ended = played.started[0] + 10.3  # the next one comes some seconds later
+        await asyncio.sleep(ended + 0.001 - asyncio.get_running_loop().time())
+        rival(one)
+        one.registry.assign("gate", OTHER, camera.epoch + 9, previous=ME)
+        await settled()
+        assert one.registry.released == []
+        await asyncio.sleep(10)
+        assert (played.living, one.registry.released) == (1, [])
+        await one.registry.delete("door")
+        await settled()
+        assert [epoch for _, epoch in one.registry.released] == [camera.epoch + 9]
+
+
+@in_virtual_time
+async def test_what_nobody_follows_is_let_go_of_while_another_camera_with_its_id_is_captured() -> (
+    None
+):
+    played = PlayedCamera(serving(ALWAYS))
+    async with working(played.open) as one:
+        camera = await one.add(spec=rtsp("Exclusive"))
+        rival(one)
+        one.registry.assign("gate", None, camera.epoch + 9, previous=ME)
+        await settled()
+        assert [epoch for _, epoch in one.registry.released] == [camera.epoch + 9]
+        assert played.living == 1
 
 
 @in_virtual_time

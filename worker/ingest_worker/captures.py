@@ -83,6 +83,7 @@ class Captures:
         self._changed = changed
         self._running: dict[str, Running] = {}
         self._lines: dict[str, Line] = {}
+        self._ids: dict[str, str] = {}  # of the camera that a line is for, by its name
         self.running: Final[Mapping[str, Running]] = MappingProxyType(self._running)
 
     async def follow(self, wanted: Mapping[str, Charge], tools: Tools) -> None:
@@ -100,7 +101,7 @@ class Captures:
             self._feeds[name].retune(wanted[name].camera)
         for name in [name for name, line in self._lines.items() if line.free]:
             if name not in wanted:
-                del self._lines[name]
+                del self._lines[name], self._ids[name]
         for name, one in self._running.items():
             if one.charge.camera is not wanted[name].camera:
                 self._running[name] = Running(wanted[name], one.task, one.nudged)
@@ -124,10 +125,19 @@ class Captures:
             return False
         return one.task is not None and self._feeds[camera.name].state.connected
 
-    def when_closed(self, name: str, then: Callable[[], object]) -> bool:
-        """Has the last session's thread ended? If not, `then` is called once it has."""
-        line = self._lines.get(name)
-        return line is None or line.when_free(then)
+    def when_closed(self, camera: Camera, then: Callable[[], object]) -> bool:
+        """Has the last session's thread ended? If not, `then` is called once it has.
+
+        Where another worker follows, so must have that of whichever Camera had the id before; while
+        such a one is captured here, its end is not known yet, and comes by the registry.
+        """
+        assignment, names = camera.status.assignment, {camera.name}
+        if assignment is not None and assignment.worker is not None:
+            names |= {name for name, id_ in self._ids.items() if id_ == camera.id}
+        if any(name in self._running and self._running[name].task is not None for name in names):
+            return False
+        lines = [self._lines[name] for name in names if name in self._lines]
+        return all(line.when_free(then) for line in lines)
 
     def _begin(self, charge: Charge, tools: Tools) -> None:
         camera = charge.camera
@@ -175,6 +185,7 @@ class Captures:
             token = pushed.token_secret_ref
             return push.supervise(receiver, feed, lambda: logins.token(token), nudged)
         assert rtsp is not None  # exactly one source, says the manifest's check
+        self._ids[camera.name] = camera.id
         captured = Captured(
             feed=feed,
             read_target=lambda: logins.target(rtsp, decode),

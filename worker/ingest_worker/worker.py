@@ -235,7 +235,7 @@ class Worker:
 
         That may be one of another process of this name; `tenure` tells when it cannot be any more.
         """
-        closed = self._captures.when_closed(camera.name, self._look_again.set)
+        closed = self._captures.when_closed(camera, self._look_again.set)
         alone = self._tenure is None or self._tenure.alone
         if (closed and alone) or not handover.is_exclusive(camera):
             self._reporter.release(camera)
