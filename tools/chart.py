@@ -1,4 +1,8 @@
-"""What of the Helm chart is made: its README, of the comments in values.yaml, and its CRDs."""
+"""What of the Helm chart is made: its README, of the comments in values.yaml, and its CRDs.
+
+And in the schema of its values what a pool is, of the CRD: Helm shows the API server a pool without
+asking whether it knows every field, so a typing error would go unnoticed.
+"""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +34,47 @@ def pages() -> dict[Path, str]:
     """Each file, and what it must hold."""
     crds = CHART / "charts" / "crds" / "crds"
     shipped = {crds / file.name: file.read_text() for file in (ROOT / "crds").glob("*.yaml")}
-    return {CHART / "README.md": readme(), **shipped}
+    return {CHART / "README.md": readme(), CHART / "values.schema.json": schema(), **shipped}
+
+
+def schema() -> str:
+    """The schema as it stands, with the CRD's word on a pool."""
+    whole = json.loads((CHART / "values.schema.json").read_text())
+    crd = yaml.safe_load((ROOT / "crds" / "camerapool.yaml").read_text())
+    (version,) = crd["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    whole["definitions"]["poolSpec"] = _strict(spec)
+    return json.dumps(whole, indent=2) + "\n"
+
+
+_KEPT = (
+    "type",
+    "enum",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "pattern",
+    "required",
+)
+
+
+def _strict(one: dict[str, Any]) -> dict[str, Any]:
+    """A part of a CRD's schema as JSON Schema, which refuses what it does not know."""
+    made = {key: one[key] for key in _KEPT if key in one}
+    if "x-kubernetes-int-or-string" in one:
+        made["type"] = ["integer", "string"]
+    if "properties" in one:
+        made["properties"] = {key: _strict(inner) for key, inner in one["properties"].items()}
+        made["additionalProperties"] = False
+    elif "additionalProperties" in one:
+        made["additionalProperties"] = _strict(one["additionalProperties"])
+    if "items" in one:
+        made["items"] = _strict(one["items"])
+    return made
 
 
 def readme() -> str:

@@ -57,14 +57,13 @@ def of_kind(objects: tuple[Object, ...], kind: str) -> dict[str, Object]:
     return named
 
 
-def pod_specs(objects: tuple[Object, ...]) -> Iterator[tuple[str, Object]]:
-    """Every pod, bare or of a template, with the name of the object that makes it."""
+def pod_specs(objects: tuple[Object, ...]) -> Iterator[Object]:
+    """Every pod's, bare or of a template."""
     for one in objects:
-        name = f"{one['kind']}/{one['metadata']['name']}"
         if one["kind"] == "Pod":
-            yield name, one["spec"]
+            yield one["spec"]
         elif "template" in one.get("spec", {}):
-            yield name, one["spec"]["template"]["spec"]
+            yield one["spec"]["template"]["spec"]
 
 
 def leaves(values: Values, path: str = "") -> Iterator[tuple[str, Any]]:

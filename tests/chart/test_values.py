@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.chart.rendering import FOLDER, Chart, Refused, Values, leaves, of_kind
+from tools import chart as made
 
 VALUES = yaml.safe_load((FOLDER / "values.yaml").read_text())
 SCHEMA = json.loads((FOLDER / "values.schema.json").read_text())
@@ -38,10 +39,14 @@ def mentioned(one: dict[str, Any], path: str = "") -> Iterator[str]:
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:
-    free = ("requests", "limits", "claims", "spec", "labels")  # as in Kubernetes, or the user's
-    known = {path for path in mentioned(SCHEMA) if path.rpartition(".")[2] not in free}
-    there = {path for path, _ in leaves(VALUES) if not set(free) & set(path.split("."))}
+    free = {"requests", "limits", "claims", "spec", "labels"}  # as in Kubernetes, or the user's
+    known = {path for path in mentioned(SCHEMA) if not free & set(path.split("."))}
+    there = {path for path, _ in leaves(VALUES) if not free & set(path.split("."))}
     assert there == known
+
+
+def test_the_schema_of_a_pool_is_the_crds() -> None:
+    assert (FOLDER / "values.schema.json").read_text() == made.schema(), "run: make docs"
 
 
 def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
@@ -61,6 +66,9 @@ def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
         ({"redis": {"url": "http://redis"}}, "/redis/url"),
         ({"gateway": {"service": {"port": 0}}}, "/gateway/service/port"),
         ({"pool": {"autoscaling": {"kind": "VPA"}}}, "/pool/autoscaling/kind"),
+        ({"pool": {"spec": {"worker": {"weigthCapacity": 500}}}}, "'weigthCapacity' not allowed"),
+        ({"pool": {"spec": {"worker": {"env": [{"nam": "x"}]}}}}, "'nam' not allowed"),
+        ({"pool": {"spec": {"replicas": -1}}}, "/pool/spec/replicas"),
     ],
 )
 def test_a_value_that_is_wrong_is_refused_by_its_path(

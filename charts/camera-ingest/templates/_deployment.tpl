@@ -129,7 +129,11 @@ metadata:
   {{- include "camera-ingest.metadata" (dict "root" $root "component" $component "name" (include "camera-ingest.account" .) "annotations" $values.serviceAccount.annotations) | nindent 2 }}
 ---
 {{- end }}
-{{- if and $values.podDisruptionBudget.enabled (gt (int $values.replicas) 1) }}
+{{- $replicas := $values.replicas }}
+{{- if dig "autoscaling" "enabled" false $values }}
+{{- $replicas = $values.autoscaling.minReplicas }}
+{{- end }}
+{{- if and $values.podDisruptionBudget.enabled (gt (int $replicas) 1) }}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:

@@ -76,7 +76,7 @@ default
 {{- if .name -}}
 {{ .name }}
 {{- else if .create -}}
-{{ include "camera-ingest.fullname" $ }}
+{{ include "camera-ingest.fullname" $ }}.{{ $.Release.Namespace }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,0 +1,97 @@
+"""What Helm's own linter says, what the guide shows, and what `helm test` runs."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.chart.rendering import FOLDER, ROOT, Chart, of_kind
+from tests.chart.switches import CASES
+
+CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "PriorityClass"}
+
+
+@pytest.mark.parametrize("case", ["defaults", "everything"])
+def test_helm_lint_finds_nothing(chart: Chart, case: str) -> None:
+    done = subprocess.run(
+        [chart.helm, "lint", "--strict", "--quiet", FOLDER, "-f", "-"],
+        input=yaml.safe_dump(CASES[case]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_values_of_the_guide_are_values(chart: Chart) -> None:
+    (block,) = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs" / "guide" / "helm.md").read_text(), re.DOTALL
+    )
+    objects = chart.render(yaml.safe_load(block))
+    assert {"Ingress", "PrometheusRule", "NetworkPolicy"} <= {one["kind"] for one in objects}
+
+
+def test_two_releases_of_one_name_share_nothing_of_the_cluster(chart: Chart) -> None:
+    names: list[tuple[str, str]] = []
+    for namespace in ("one", "two"):
+        options = (f"--namespace={namespace}", "--is-upgrade")
+        names += (
+            (one["kind"], one["metadata"]["name"])
+            for one in chart.render(CASES["everything"], *options)
+            if "namespace" not in one["metadata"]
+        )
+    assert {kind for kind, _ in names} > CLUSTER_WIDE
+    assert len(set(names)) == len(names)
+
+
+def test_a_gateway_that_scales_from_two_has_a_budget_whatever_its_replicas(chart: Chart) -> None:
+    autoscaling = {"enabled": True, "minReplicas": 2}
+    values = {"gateway": {"replicas": 1, "autoscaling": autoscaling}}
+    assert "gateway" in of_kind(chart.render(values), "PodDisruptionBudget")
+    alone = {"gateway": {"replicas": 1}}
+    assert "gateway" not in of_kind(chart.render(alone), "PodDisruptionBudget")
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Iterator[str]:
+    """A gateway and an operator in one, which are ready."""
+    (tmp_path / "api").mkdir()
+    (tmp_path / "readyz").write_text("ok\n")
+    (tmp_path / "api" / "cameras").write_text("[]")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_helm_test_passes_when_both_programs_are_ready_and_asks_their_services(
+    chart: Chart, ready: str
+) -> None:
+    objects = chart.render({})
+    (container,) = of_kind(objects, "Pod")["test"]["spec"]["containers"]
+    script, *urls = container["args"]
+    services = of_kind(objects, "Service")
+    assert urls == [
+        f"http://{services[name]['metadata']['name']}:{services[name]['spec']['ports'][0]['port']}"
+        for name in ("gateway", "operator")
+    ]
+    impatient = script.replace("+ 60", "+ 0")
+    assert impatient != script
+    for gateway, status in ((ready, 0), ("http://127.0.0.1:1", 1)):
+        done = subprocess.run(
+            [sys.executable, "-c", impatient, gateway, ready],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
