@@ -4,11 +4,8 @@ Without autoscaling what `spec.replicas` says, to which HPA and KEDA may write t
 it, so many that their cameras use at most the target of what they may take, and the spare ones.
 """
 
-from typing import Final
-
 from ingest_core.pool import CameraPool
-
-PERCENT: Final = 100
+from ingest_operator.placement import PERCENT
 
 
 def replicas(pool: CameraPool, weight: int, cameras: int) -> int:

@@ -22,7 +22,7 @@ from ingest_core.kube.pods import Pod
 from ingest_core.pool import CameraPool
 from ingest_operator.predecessors import Predecessors
 from ingest_operator.sight import SightedClock
-from ingest_operator.state import CameraState, Meta, camera_state
+from ingest_operator.state import CameraState, Headed, Meta, camera_state
 from ingest_operator.workers import WorkerLease
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -39,10 +39,6 @@ class Kind(StrEnum):
     LEASE = "leases"
     POD = "pods"
     STATEFUL_SET = "statefulsets"
-
-
-class _Headed(msgspec.Struct, frozen=True):
-    metadata: Meta
 
 
 class Cluster:
@@ -118,7 +114,7 @@ class Cluster:
             kind: Of the object.
             raw: As its JSON was decoded.
         """
-        head = msgspec.convert(raw, _Headed).metadata
+        head = msgspec.convert(raw, Headed).metadata
         self.reached(kind, version(head.resource_version))
         there = self._heads[kind].get(head.name)
         known = version(there.resource_version) if there else self._ends[kind].get(head.name, -1)
@@ -203,7 +199,7 @@ class Cluster:
                     pod.terminating,
                 )
             case Kind.STATEFUL_SET:
-                return self._take_stateful_set(msgspec.convert(raw, _Headed).metadata)
+                return self._take_stateful_set(msgspec.convert(raw, Headed).metadata)
 
     def _take_stateful_set(self, made: Meta) -> bool:
         """Its status changes all the time, and says nothing that its pods do not."""

@@ -1,19 +1,15 @@
 """Tell people what they must know of a pool, once for each time that it becomes so."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import structlog
 
 from ingest_core.kube.events import Recorder
 from ingest_core.kube.resources import POOLS
 from ingest_operator.cluster import Cluster
-from ingest_operator.plan import Lack
+from ingest_operator.plan import Lack, Reason
 from ingest_operator.pool_status import advice
 from ingest_operator.state import WorkerState
-
-CAPACITY_EXHAUSTED: Final = "CapacityExhausted"
-WORKER_LOST: Final = "WorkerLost"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -43,7 +39,7 @@ class Notices:
                 self._tell(
                     cluster,
                     worker.pool,
-                    WORKER_LOST,
+                    Reason.WORKER_LOST,
                     f"worker {name} did not renew its Lease; its cameras go to others",
                 )
             elif before is False and worker.captures:
@@ -62,7 +58,7 @@ class Notices:
             )
             if found is not None:
                 text = advice(lack, found.spec.worker.weight_capacity)
-                self._tell(cluster, pool, CAPACITY_EXHAUSTED, text)
+                self._tell(cluster, pool, Reason.CAPACITY_EXHAUSTED, text)
         for pool in sorted(self._exhausted - now):
             log.info("capacity_available", pool=pool)
         self._exhausted = now

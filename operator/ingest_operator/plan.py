@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from ingest_core.conditions import merged
 from ingest_core.model import ASSIGNED, READY, Assignment, Condition
+from ingest_core.pool import CAPACITY_EXHAUSTED
 from ingest_operator import ids
 from ingest_operator.assignments import Moment
 from ingest_operator.placement import Budget, Placement, Rebalance, place, rebalance
@@ -23,7 +24,7 @@ class Reason:
     """Reasons of the condition Assigned, and of moves in metrics."""
 
     ASSIGNED: Final = "Assigned"
-    CAPACITY_EXHAUSTED: Final = "CapacityExhausted"
+    CAPACITY_EXHAUSTED: Final = CAPACITY_EXHAUSTED
     DUPLICATE_ID: Final = DUPLICATE_ID
     NO_WORKER: Final = "NoWorker"
     POOL_NOT_FOUND: Final = "PoolNotFound"

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from ingest_core.conditions import merged
 from ingest_core.model import READY, Condition
 from ingest_core.pool import CAPACITY_EXHAUSTED, PROGRESSING, CameraPool, PoolStatus
 from ingest_operator.manifests import selector_text
+from ingest_operator.placement import PERCENT
 from ingest_operator.plan import Lack
 from ingest_operator.state import CameraState, Life, WorkerState
-
-PERCENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from ingest_operator.plan import Lack
 from ingest_operator.pool_status import PoolFacts, pool_status
 from ingest_operator.refusals import Refusals
 from ingest_operator.settings import OperatorSettings
-from ingest_operator.state import CameraState, Life, Meta, WorkerState, ordinal_of
+from ingest_operator.state import CameraState, Headed, Life, Meta, WorkerState, ordinal_of
 from ingest_operator.writer import Writer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -47,10 +47,6 @@ REMOVED: Final = "removed"  # what is asked of an object that is to go
 
 Key = tuple[str, str]
 Answer = TypeVar("Answer")
-
-
-class _Headed(msgspec.Struct, frozen=True):
-    metadata: Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +208,7 @@ class Pools:
                 await self._api.get(resource, labelSelector=selector_text(pool)), type=Page
             )
             for raw in page.items:
-                head = msgspec.json.decode(raw, type=_Headed).metadata
+                head = msgspec.json.decode(raw, type=Headed).metadata
                 found[resource.plural, head.name] = head.uid
         return found
 

@@ -45,6 +45,12 @@ class Meta(_Seen, frozen=True, kw_only=True):
         return self.uid, self.generation
 
 
+class Headed(_Seen, frozen=True):
+    """Any object, of which no more is read."""
+
+    metadata: Meta
+
+
 class _Ref(_Seen, frozen=True):
     name: str = ""
 

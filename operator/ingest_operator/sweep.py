@@ -28,7 +28,7 @@ from ingest_core.kube.resources import (
 )
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.obstacles import NO_CRDS, Obstructed, obstacle
-from ingest_operator.state import Meta
+from ingest_operator.state import Headed, Meta
 
 PAGE: Final = "500"
 GRACE_SECONDS: Final = 10.0  # in which a watch must have told what a list shows
@@ -55,10 +55,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 class WatchDead(IngestError):
     """The API server lives, and a watch of it does not."""
-
-
-class _Headed(msgspec.Struct, frozen=True):
-    metadata: Meta
 
 
 class _Name(msgspec.Struct, frozen=True):
@@ -150,7 +146,7 @@ class Sweeper:
             answer = await self._ask(Call("list", RESOURCES[kind], query=query))
             page = msgspec.json.decode(answer, type=Page)
             for raw in page.items:
-                head = msgspec.json.decode(raw, type=_Headed).metadata
+                head = msgspec.json.decode(raw, type=Headed).metadata
                 listed.add(head.name)
                 if take:
                     self._cluster.see(kind, msgspec.json.decode(raw))

@@ -29,7 +29,7 @@ from ingest_core.logs import Folded
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
 from ingest_operator.plan import Write
-from ingest_operator.state import Meta
+from ingest_operator.state import Headed, Meta
 
 AT_ONCE: Final = 32
 
@@ -41,10 +41,6 @@ class NotLeading(IngestError):
 
     def __init__(self) -> None:
         super().__init__("the Lease could not be renewed in time, so another one may lead")
-
-
-class _Headed(msgspec.Struct, frozen=True):
-    metadata: Meta
 
 
 @dataclass
@@ -144,7 +140,7 @@ class Writer:
 
         if not await self._try(resource, kind, name, apply):
             return None
-        return msgspec.json.decode(answer, type=_Headed).metadata
+        return msgspec.json.decode(answer, type=Headed).metadata
 
     async def found(self, resource: Resource, name: str) -> bytes | None:
         """An object of a pool's as it is; None: it is not there. Raises as a read.
