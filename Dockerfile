@@ -36,6 +36,12 @@ RUN python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python3 -m compileall -q -s /project --invalidation-mode unchecked-hash /project
 
 FROM scratch
+COPY --from=dependencies /image/ /
+# From the base as it came, whatever authorities a builder lends to the stages above.
+COPY --from=base /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+# All that is ever written, and each only by some commands: docs/guide/container.md.
+COPY --from=dependencies --chown=65532:0 /writable/ /
+COPY --from=project /project/ /
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Camera Ingest" \
@@ -43,18 +49,12 @@ LABEL org.opencontainers.image.title="Camera Ingest" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=dependencies /image/ /
-# From the base as it came, whatever authorities a builder lends to the stages above.
-COPY --from=base /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# All that is ever written, and each only by some commands: docs/guide/container.md.
-COPY --from=dependencies --chown=65532:0 /writable/ /
-COPY --from=project /project/ /
 ENV PATH=/app/bin \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 # A number, so that Kubernetes can see that it is not root; any other will do.
 USER 65532:65532
 WORKDIR /
 EXPOSE 8000
-# No HEALTHCHECK: each command listens elsewhere; compose.yaml and the chart ask for what fits theirs.
+# No HEALTHCHECK: each command listens elsewhere; compose.yaml and the chart ask what fits theirs.
 ENTRYPOINT ["camera-ingest"]
 CMD ["--help"]
