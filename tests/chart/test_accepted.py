@@ -73,9 +73,9 @@ def judge(admin: Client, namespace: str, _foreign: None) -> Judge:
 
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_every_combination_of_switches_is_accepted(chart: Chart, judge: Judge, case: str) -> None:
-    options = (f"--namespace={judge.namespace}", "--include-crds")
-    installed = chart.render(CASES[case], *options)
-    upgraded = chart.render(CASES[case], *options, "--is-upgrade")
+    namespace = f"--namespace={judge.namespace}"
+    installed = chart.render(CASES[case], namespace)
+    upgraded = chart.render(CASES[case], namespace, "--is-upgrade")
     objects = (*installed, *(one for one in upgraded if one not in installed))
     for one in objects:
         judge.apply(one)

@@ -1,19 +1,23 @@
 """What the chart's admission policies refuse on a real API server, and whom they let pass."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import pytest
 
-from tests.chart.rendering import RELEASE, Chart
+from ingest_simulator.camera import Auth
+from tests.chart.rendering import Chart, Object, Values, of_kind
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Client, Refused
 from tests.cluster.identity import service_account
 from tests.cluster.namespaces import temporary_namespace
+from tests.cluster.test_system import POOL, every, small
+from tests.cluster.world import world
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 PLURALS = {
@@ -28,11 +32,6 @@ RULES = [
     },
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["mine"]},
 ]
-ACCOUNTS = {
-    "operator": f"{RELEASE}-camera-ingest-operator",
-    "gateway": f"{RELEASE}-camera-ingest-gateway",
-    "worker": "default-worker",
-}
 SECONDS = 30  # in which the API server takes a new policy up
 
 
@@ -69,35 +68,46 @@ def login(name: str, host: str = "10.0.0.7") -> dict[str, Any]:
     return {"rtsp": {"url": f"rtsp://{host}/", "credentialsSecretRef": {"name": name}}}
 
 
+@contextmanager
+def policies(
+    server: ApiServer, chart: Chart, namespace: str, **programs: Values
+) -> Iterator[tuple[Object, ...]]:
+    """The policies of a namespace are there until the block ends; gives the whole release."""
+    values = {"admissionPolicy": {"enabled": True}, **programs}
+    objects = chart.render(values, f"--namespace={namespace}")
+    with ExitStack() as stack:
+        for one in objects:
+            if one["kind"] in PLURALS:
+                place = f"{ADMISSION}/{PLURALS[one['kind']]}/{one['metadata']['name']}"
+                server.admin.apply(place, one)
+                stack.callback(server.admin.delete, place)
+        yield objects
+
+
+def cameras_of(namespace: str) -> str:
+    return f"/apis/camera-ingest.io/v1alpha1/namespaces/{namespace}/cameras"
+
+
 @pytest.fixture(scope="module")
 def party(chart: Chart, _api_server: ApiServer) -> Iterator[Party]:
     """With the policies in force, which takes seconds: tests use cameras of their own."""
-    with temporary_namespace(_api_server.admin) as namespace:
-        yield from _parted(chart, _api_server, namespace)
-
-
-def _parted(chart: Chart, api_server: ApiServer, namespace: str) -> Iterator[Party]:
-    objects = chart.render({"admissionPolicy": {"enabled": True}}, f"--namespace={namespace}")
-    made = {
-        f"{ADMISSION}/{PLURALS[one['kind']]}/{one['metadata']['name']}": one
-        for one in objects
-        if one["kind"] in PLURALS
-    }
-    path = f"/apis/camera-ingest.io/v1alpha1/namespaces/{namespace}/cameras"
-    admin = api_server.admin
     with ExitStack() as stack:
-        for place, one in made.items():
-            admin.apply(place, one)
-            stack.callback(admin.delete, place)
+        namespace = stack.enter_context(temporary_namespace(_api_server.admin))
+        objects = stack.enter_context(policies(_api_server, chart, namespace))
+        pods = {
+            who: one["spec"]["template"]["spec"]
+            for who, one in of_kind(objects, "Deployment").items()
+        }
+        names = {who: pod["serviceAccountName"] for who, pod in pods.items()}
         clients = {
             who: stack.enter_context(
-                closing(service_account(api_server, namespace, name, RULES).client())
+                closing(service_account(_api_server, namespace, name, RULES).client())
             )
-            for who, name in ACCOUNTS.items()
+            for who, name in {**names, "worker": "someone"}.items()
         }
-        found = Party(clients, path)
-        _await_enforced(found)
-        yield found
+        made = Party(clients, cameras_of(namespace))
+        _await_enforced(made)
+        yield made
 
 
 def _await_enforced(party: Party) -> None:
@@ -158,3 +168,24 @@ def test_who_may_not_read_a_secret_cannot_send_it_elsewhere(party: Party) -> Non
         party.apply("worker", "porch", login("theirs", host="10.6.6.6"))
     suspended = {"spec": {"suspend": True}}
     party.clients["worker"].merge(f"{party.path}/porch", suspended)  # what is no source is free
+
+
+async def test_every_program_does_its_work_under_the_policies(
+    chart: Chart, api_server: ApiServer, namespace: str
+) -> None:
+    names = {who: {"serviceAccount": {"name": who}} for who in ("operator", "gateway")}
+    admin, path = api_server.admin, cameras_of(namespace)
+    with policies(api_server, chart, namespace, **names):
+        with closing(service_account(api_server, namespace, "someone", RULES).client()) as someone:
+            await asyncio.to_thread(
+                _await_enforced, Party({"gateway": admin, "worker": someone}, path)
+            )
+        admin.delete(f"{path}/probe")
+        async with world(api_server, namespace) as cluster:
+            await cluster.apply("CameraPool", "default", POOL)
+            login = small("lobby", auth=Auth.BASIC, username="u", password="p")
+            url = (await cluster.simulator.add(login)).replace("://", "://u:p@")
+            body = {"id": "cam_1", "source_type": "rtsp", "source_url": url}
+            answer = await cluster.http.post(f"{cluster.urls[0]}/api/cameras", json=body)
+            assert answer.status == 201, await answer.text()
+            await cluster.until(every, "a camera with a login is captured")
