@@ -321,20 +321,27 @@ class Kubelet(threading.Thread):
             self._evict(max(old, key=lambda pod: int(pod.name.rpartition("-")[2])))
 
     def _collect(self) -> None:
-        """Delete what names an owner of ours that is no more."""
+        """Delete what names an owner of ours that is no more.
+
+        Owners are listed last: one that came meanwhile would be missed, and what it owns deleted.
+        """
+        owned = [
+            (f"{path}/{one['metadata']['name']}", owners)
+            for group, plural in COLLECTED
+            for path in [f"/{group}/namespaces/{self._namespace}/{plural}"]
+            for one in self._admin.get(path)["items"]
+            if (owners := one["metadata"].get("ownerReferences", ()))
+        ]
         api = f"/apis/camera-ingest.io/v1alpha1/namespaces/{self._namespace}"
         living = {
             one["metadata"]["uid"]
             for plural in OWNERS
             for one in self._admin.get(f"{api}/{plural}")["items"]
         }
-        for group, plural in COLLECTED:
-            path = f"/{group}/namespaces/{self._namespace}/{plural}"
-            for one in self._admin.get(path)["items"]:
-                owners = one["metadata"].get("ownerReferences", ())
-                if owners and all(owner["uid"] not in living for owner in owners):
-                    with contextlib.suppress(Refused):
-                        self._admin.delete(f"{path}/{one['metadata']['name']}")
+        for path, owners in owned:
+            if all(owner["uid"] not in living for owner in owners):
+                with contextlib.suppress(Refused):
+                    self._admin.delete(path)
 
     def _path(self, name: str = "") -> str:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
