@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_helm_lint_finds_nothing(chart: Chart, case: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_chart_installs_the_image_of_its_own_release() -> None:
+    for folder in (FOLDER, FOLDER / "charts" / "crds"):
+        made = yaml.safe_load((folder / "Chart.yaml").read_text())
+        assert made.get("appVersion", made["version"]) == metadata.version("camera-ingest")
+        assert made["version"] == metadata.version("camera-ingest")
 
 
 def test_the_values_of_the_guide_are_values(chart: Chart) -> None:

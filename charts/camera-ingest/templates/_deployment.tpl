@@ -30,6 +30,7 @@ spec:
       {{- end }}
     spec:
       serviceAccountName: {{ include "camera-ingest.account" (list $root .component) }}
+      enableServiceLinks: false # variables of Services begin as ours do
       terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
       {{- with $root.Values.image.pullSecret }}
       imagePullSecrets: [{name: {{ . }}}]
