@@ -41,6 +41,8 @@ class WorkerTemplate(Part, frozen=True):
     pod_annotations: Strings = field(default_factory=dict)
     env: Annotated[tuple[Json, ...], Meta(max_length=128)] = ()
     env_from: Annotated[tuple[Json, ...], Meta(max_length=32)] = ()
+    volumes: Annotated[tuple[Json, ...], Meta(max_length=32)] = ()
+    volume_mounts: Annotated[tuple[Json, ...], Meta(max_length=32)] = ()
     termination_grace_period_seconds: Annotated[int, Meta(ge=1, le=3600)] = 60
     redis_url_secret_ref: SecretRef | None = None
 

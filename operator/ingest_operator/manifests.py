@@ -213,7 +213,7 @@ class _Maker:
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [self._container()],
-            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, *worker.volumes],
             **({"imagePullSecrets": [{"name": pull}]} if pull else {}),
             **{key: value for key, value in placed.items() if value},
         }
@@ -254,7 +254,10 @@ class _Maker:
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             },
-            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the pod
+            "volumeMounts": [
+                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the pod
+                *worker.volume_mounts,
+            ],
         }
 
     def _environment(self) -> list[dict[str, Any]]:

@@ -106,7 +106,12 @@ def environment(objects: tuple[Object, ...], program: str) -> dict[str, str]:
 def test_workers_are_restricted_and_run_the_charts_image_with_its_redis(
     chart: Chart, judge: Judge
 ) -> None:
-    objects = chart.render({"redis": {"bundled": {"enabled": True}}})
+    worker = {
+        "volumes": [{"name": "ca", "secret": {"secretName": "ca"}}],
+        "volumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": True}],
+    }
+    values = {"redis": {"bundled": {"enabled": True}}, "pool": {"spec": {"worker": worker}}}
+    objects = chart.render(values)
     made = of_kind(objects, "CameraPool")["pool"]
     pool = manifest.parse({**made, "metadata": {**made["metadata"], "uid": "1"}}, CameraPool)
     settings = load(OperatorSettings, {}, environment(objects, "operator"))
@@ -114,6 +119,7 @@ def test_workers_are_restricted_and_run_the_charts_image_with_its_redis(
     pod = stateful_set["spec"]["template"]["spec"]
     judge.run(pod)
     (container,) = pod["containers"]
+    assert container["volumeMounts"][1:] == worker["volumeMounts"]
     operator = of_kind(objects, "Deployment")["operator"]["spec"]["template"]["spec"]
     assert container["image"] == operator["containers"][0]["image"]
     redis = next(one for one in container["env"] if one["name"] == "CAMERA_INGEST_REDIS_URL")

@@ -63,6 +63,8 @@ GOOD: tuple[tuple[str, object], ...] = (
     (f"{WORKER}.env", [{"name": "A", "value": "http://proxy:3128/x@y"}]),
     (f"{WORKER}.env", [{"name": "A", "valueFrom": {"fileKeyRef": {"key": "of 1.35"}}}]),
     (f"{WORKER}.envFrom", [{"secretRef": {"name": "a"}}]),
+    (f"{WORKER}.volumes", [{"name": "ca", "secret": {"secretName": "a", "anything": [1]}}]),
+    (f"{WORKER}.volumeMounts", [{"name": "ca", "mountPath": "/ca", "readOnly": True}]),
     (f"{WORKER}.terminationGracePeriodSeconds", 3600),
     ("spec.lease", {"durationSeconds": 3, "renewSeconds": 1}),
     ("spec.lease", {"durationSeconds": 300, "renewSeconds": 149}),
@@ -155,6 +157,13 @@ BAD: tuple[tuple[str, object, str, str], ...] = (
         "must not hold a URL with a login",
     ),
     (f"{WORKER}.envFrom", [{}], f"{WORKER}.envFrom[0]", "exactly one of configMapRef, secretRef"),
+    (f"{WORKER}.volumes", [{"name": "tmp"}], f"{WORKER}.volumes[0].name", "the operator's own"),
+    (
+        f"{WORKER}.volumeMounts",
+        [{"name": "ca"}],
+        f"{WORKER}.volumeMounts[0].mountPath",
+        "Required value",
+    ),
     (
         f"{WORKER}.redisUrlSecretRef",
         {"name": "redis", "key": f"redis://:{SECRET}@redis"},

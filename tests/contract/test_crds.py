@@ -22,7 +22,14 @@ PATTERN_IN_CEL = re.compile(r"self\.matches\('([^']*)'\)")
 LEAST_IN_CEL = re.compile(r"size\(self\) >= (\d+)")
 PASSED_ON = tuple(  # parts of a pod, which are plain JSON to us
     f"worker.{part}"
-    for part in ("resources", "tolerations", "affinity", "topologySpreadConstraints", "env")
+    for part in (
+        "resources",
+        "tolerations",
+        "affinity",
+        "topologySpreadConstraints",
+        "env",
+        "volume",
+    )
 )
 NESTED = "a part with defaults of its own"
 

@@ -171,6 +171,10 @@ POOL: Object = {
                 {"prefix": "A_", "configMapRef": {"name": "a", "optional": True}},
                 {"secretRef": {"name": "b", "optional": False}},
             ],
+            "volumes": [{"name": "ca", "secret": {"secretName": "redis-ca"}}],
+            "volumeMounts": [
+                {"name": "ca", "mountPath": "/ca", "subPath": "ca.crt", "readOnly": True}
+            ],
             "terminationGracePeriodSeconds": 90,
             "redisUrlSecretRef": {"name": "redis", "key": "url"},
         },

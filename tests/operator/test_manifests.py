@@ -241,6 +241,8 @@ def test_what_a_pool_says_of_its_pods_is_passed_on() -> None:
         worker_priority_class_name="high",
         worker_env=({"name": "EXTRA", "value": "1"},),
         worker_env_from=({"secretRef": {"name": "more"}},),
+        worker_volumes=({"name": "ca", "secret": {"secretName": "ca"}},),
+        worker_volume_mounts=({"name": "ca", "mountPath": "/ca"},),
         worker_pod_labels={"team": "video", "camera-ingest.io/pool": "stolen"},
         worker_pod_annotations={"scrape": "true"},
         worker_service_account_annotations={"role": "arn"},
@@ -249,6 +251,8 @@ def test_what_a_pool_says_of_its_pods_is_passed_on() -> None:
     assert one["resources"] == {"limits": {"memory": "1Gi"}}
     assert one["env"][-1] == {"name": "EXTRA", "value": "1"}
     assert one["envFrom"] == [{"secretRef": {"name": "more"}}]
+    assert one["volumeMounts"][1:] == [{"name": "ca", "mountPath": "/ca"}]
+    assert pod(of)["volumes"][1:] == [{"name": "ca", "secret": {"secretName": "ca"}}]
     assert spec["nodeSelector"] == {"zone": "a"}
     assert spec["tolerations"] == [{"key": "edge"}]
     assert spec["affinity"] == {"nodeAffinity": {}}
