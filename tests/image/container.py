@@ -89,7 +89,10 @@ class Container:
 
     def wait(self) -> None:
         """Return when its program has ended."""
-        pid = os.pidfd_open(int((self.home / "pid").read_text()))
+        try:
+            pid = os.pidfd_open(int((self.home / "pid").read_text()))
+        except ProcessLookupError:
+            return
         try:
             ended, _, _ = select.select([pid], [], [], SECONDS)
         finally:
@@ -102,16 +105,18 @@ class Container:
 
 
 def run(image: Image, *command: str, way: Way = AS_IT_IS) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end; with a first word that is no command of ours, instead of ours."""
+    """Run a command to its end: one of ours, or Python, which is all there is beside."""
     with Household() as household:
-        bundle(image, household.directory, command, way)
-        return subprocess.run(
-            [*_runc(household.directory), "run", "--bundle", household.directory, _name(household)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
+        home, name = household.directory, _name(household)
+        bundle(image, home, command, way)
+        begin = [*_runc(home), "run", "--bundle", str(home), name]
+        try:
+            return subprocess.run(
+                begin, capture_output=True, text=True, check=False, timeout=SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            subprocess.run([*_runc(home), "delete", "--force", name], check=True, timeout=SECONDS)
+            raise
 
 
 @contextmanager
@@ -143,7 +148,7 @@ def _name(household: Household) -> str:
 
 
 def bundle(image: Image, home: Path, command: Sequence[str], way: Way) -> None:
-    """Write what runc is told."""
+    """Write what runc is told of a command: one of ours, or Python."""
     user, group = way.user or map(int, image.config["User"].split(":"))
     ours = "python3" not in command[:1]
     given = [f"{key}={value}" for key, value in way.environment.items()]
