@@ -69,7 +69,7 @@ def _strict(one: dict[str, Any]) -> dict[str, Any]:
         made["type"] = ["integer", "string"]
     if "properties" in one:
         made["properties"] = {key: _strict(inner) for key, inner in one["properties"].items()}
-        made["additionalProperties"] = False
+        made["additionalProperties"] = one.get("x-kubernetes-preserve-unknown-fields", False)
     elif "additionalProperties" in one:
         made["additionalProperties"] = _strict(one["additionalProperties"])
     if "items" in one:
