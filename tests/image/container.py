@@ -1,7 +1,7 @@
 """Containers of the image, run by runc as a node runs them: its user, no rights, nothing writable.
 
-Promise: a container has a network of its own, so that ports never collide, and is dead when its
-block ends or the process that holds it dies.
+Promise: a container has a network of its own, so that ports never collide; what it or runc writes
+to its root is its own; and it is dead when its block ends or the process that holds it dies.
 """
 
 import json
@@ -20,6 +20,13 @@ from tests.image.builder import Image
 SECONDS: Final = 60.0
 ANYBODY: Final = (1_000_730_000, 0)  # as OpenShift chooses users: any number, of group 0
 NAMESPACES: Final = ("pid", "mount", "ipc", "uts", "network")
+
+# Lays a folder for what is written over the image, seen by what it starts and gone with it.
+OVERLAID: Final = """
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+shift 2
+exec "$@"
+"""
 
 # Asks until it is answered with a 200, within a container, where there is no curl.
 FETCH: Final = """
@@ -109,7 +116,7 @@ def run(image: Image, *command: str, way: Way = AS_IT_IS) -> "subprocess.Complet
     with Household() as household:
         home, name = household.directory, _name(household)
         bundle(image, home, command, way)
-        begin = [*_runc(home), "run", "--bundle", str(home), name]
+        begin = [*_overlaid(image, home), *_runc(home), "run", "--bundle", str(home), name]
         try:
             return subprocess.run(
                 begin, capture_output=True, text=True, check=False, timeout=SECONDS
@@ -128,6 +135,7 @@ def running(image: Image, *command: str, way: Way = AS_IT_IS) -> Iterator[Contai
         name = _name(household)
         pid = home / "pid"
         create = [*_runc(home), "create", "--bundle", str(home), "--pid-file", str(pid), name]
+        create = [*_overlaid(image, home), *create]
         with (home / "log").open("ab") as log:
             subprocess.run(create, check=True, stdout=log, stderr=log, timeout=SECONDS)
         household.order("kill", pid.read_text())
@@ -137,6 +145,12 @@ def running(image: Image, *command: str, way: Way = AS_IT_IS) -> Iterator[Contai
         finally:
             subprocess.run([*_runc(home), "delete", "--force", name], check=True, timeout=SECONDS)
             household.order("spare", pid.read_text())
+
+
+def _overlaid(image: Image, home: Path) -> tuple[str, ...]:
+    for part in ("upper", "work", "root"):
+        (home / part).mkdir()
+    return ("unshare", "--mount", "sh", "-ec", OVERLAID, "overlaid", str(image.root), str(home))
 
 
 def _runc(home: Path) -> tuple[str, ...]:
@@ -162,7 +176,7 @@ def bundle(image: Image, home: Path, command: Sequence[str], way: Way) -> None:
             "noNewPrivileges": True,
             "capabilities": {},
         },
-        "root": {"path": str(image.root), "readonly": way.read_only},
+        "root": {"path": str(home / "root"), "readonly": way.read_only},
         "mounts": [*_mounts(way)],
         "linux": {"namespaces": [{"type": kind} for kind in NAMESPACES]},
     }
