@@ -33,6 +33,15 @@ async def cluster(api_server: ApiServer, namespace: str) -> AsyncIterator[World]
         yield made
 
 
+@pytest.fixture
+async def patient(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
+    """One in which a worker may take its time to come back."""
+    lease = {"durationSeconds": 60, "renewSeconds": 1}
+    async with world(api_server, namespace) as made:
+        await made.apply("CameraPool", "default", {**POOL, "lease": lease})
+        yield made
+
+
 def small(name: str, **more: Any) -> SimulatedCamera:
     return SimulatedCamera(name=name, width=160, height=120, fps=FPS, gop=FPS, **more)
 
@@ -107,15 +116,13 @@ async def test_a_pushed_frame_goes_to_the_worker_and_comes_back(cluster: World) 
     assert (status, body) == (200, jpeg)
 
 
-async def test_a_worker_that_crashes_and_comes_back_keeps_its_cameras(cluster: World) -> None:
-    lease = {"durationSeconds": 60, "renewSeconds": 1}  # however slowly it comes back
-    await cluster.apply("CameraPool", "default", {**POOL, "lease": lease})
+async def test_a_worker_that_crashes_and_comes_back_keeps_its_cameras(patient: World) -> None:
     for number in range(4):
-        await add(cluster, f"cam-{number}")
-    before = await cluster.until(every, "all are captured")
+        await add(patient, f"cam-{number}")
+    before = await patient.until(every, "all are captured")
     victim = worker_of(before["cam-0"])
-    cluster.kubelet.kill(victim)
-    after = await cluster.until(
+    patient.kubelet.kill(victim)
+    after = await patient.until(
         lambda now: (
             all(
                 since(now[name]) > since(before[name])
