@@ -59,6 +59,7 @@ _REFUSALS: Final[Mapping[int, type[ApiRefused]]] = {
     422: ApiInvalid,
 }
 _UNAUTHORIZED: Final = 401
+_NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 _TOO_LARGE: Final = "ResourceVersionTooLarge"  # a cause: the server's cache is not so far yet
 _SERVER_ERROR: Final = 500
@@ -342,7 +343,10 @@ def _refusal(answer: aiohttp.ClientResponse, body: bytes) -> ApiRefused | ApiUna
             _retry_after(answer.headers.get(hdrs.RETRY_AFTER), code),
         )
     refused = _REFUSALS.get(code, ApiRefused)
-    return refused(code, status.reason, status.message, status.details.causes)
+    message = status.message
+    if code == _NOT_FOUND and not status.reason:  # no object is missing: nothing is served there
+        message = "no such kind of object is known there; are the CRDs installed?"
+    return refused(code, status.reason or answer.reason or "", message, status.details.causes)
 
 
 def _retry_after(text: str | None, code: int) -> float | None:
