@@ -116,14 +116,10 @@ async def test_a_refusal_says_what_kind_it_is_and_all_that_the_server_said(
 
 
 async def test_where_nothing_is_served_the_way_out_is_named(tmp_path: Path) -> None:
-    async def nothing(_request: web.Request) -> web.Response:
-        return web.Response(status=404, text="404 page not found")
-
-    _, error = await asked(tmp_path, Call("list", CAMERAS), nothing)
+    unserved = said(404, b"404 page not found\n", Content_Type="text/plain")
+    _, error = await asked(tmp_path, Call("list", CAMERAS), unserved)
     assert type(error) is ApiNotFound
-    assert str(error).endswith(
-        "404 Not Found: no such kind of object is known there; are the CRDs installed?"
-    )
+    assert str(error).endswith(": no such kind of object is known there; are the CRDs installed?")
 
 
 async def test_a_version_that_a_cache_has_not_reached_yet_is_one_that_cannot_be_had(
