@@ -10,7 +10,6 @@ from pathlib import Path
 
 RELEASE = "bookworm"
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
-USUAL = "https://deb.debian.org/debian"
 
 OPTIONS = ("--variant=minbase", f"--include={PACKAGES}", RELEASE)
 KEY = hashlib.sha256(repr(OPTIONS).encode()).hexdigest()[:12]
@@ -22,15 +21,15 @@ def bootstrap(root: Path) -> None:
     Raises:
         subprocess.CalledProcessError: It cannot be had.
     """
-    command = ["debootstrap", *OPTIONS, str(root), mirror()]
+    command = ["debootstrap", *OPTIONS, str(root), *mirror()]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
 
-def mirror() -> str:
-    """Where apt of this machine gets that release from, else where everybody does."""
+def mirror() -> list[str]:
+    """Where apt of this machine gets that release from; nothing: debootstrap knows where."""
     described = "$(CODENAME) $(COMPONENT) $(REPO_URI)"
     command = ["apt-get", "indextargets", "--format", described, "Created-By: Packages"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     known = (line.split(" ") for line in done.stdout.splitlines())
-    places = (place for release, part, place in known if (release, part) == (RELEASE, "main"))
-    return next(places, USUAL)
+    places = [place for release, part, place in known if (release, part) == (RELEASE, "main")]
+    return places[:1]
