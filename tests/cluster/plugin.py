@@ -5,6 +5,7 @@ Where the programs cannot be had, the tests that ask for them are skipped, with 
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,26 @@ CRDS = Path(__file__).resolve().parents[2] / "crds"
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="session")
-def _api_server() -> Iterator[ApiServer]:
+@contextmanager
+def bare_api_server(*options: str) -> Iterator[ApiServer]:
+    """An API server without CRDs, until the block ends; skips the test where there is none."""
     try:
         found = binaries.available()
     except binaries.Unavailable as error:
         pytest.skip(str(error))
-    server = ApiServer(found)
+    server = ApiServer(found, options)
     try:
         server.start()
-        install_crds(server.admin, CRDS)
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def _api_server() -> Iterator[ApiServer]:
+    with bare_api_server() as server:
+        install_crds(server.admin, CRDS)
+        yield server
 
 
 @pytest.fixture

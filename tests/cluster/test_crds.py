@@ -14,25 +14,16 @@ from tests.cluster.client import Client, Refused
 from tests.cluster.plugin import Kubectl
 from tests.fakes.manifest_differences import DIFFERENT, QUOTED, Different
 from tests.fakes.manifests import BAD, GOOD, SECRET, URL, Bad, manifest
-from tests.fakes.whole_objects import CAMERA, CAMERA_STATUS, HEAD, PUSH, Object, known, paths
-
-DEFAULTS: Object = {
-    "poolRef": {"name": "default"},
-    "source": {
-        "rtsp": {
-            "url": "rtsps://10.0.0.7/x",
-            "transport": "TCP",
-            "session": "Shared",
-            "connectTimeoutSeconds": 10,
-            "stallTimeoutSeconds": 10,
-        }
-    },
-    "decode": "All",
-    "buffer": {"seconds": 10, "maxBytes": 33554432},
-    "motion": {"enabled": True, "sensitivity": 50, "minAreaPermille": 2, "cooldownSeconds": 5},
-    "weight": 100,
-    "suspend": False,
-}
+from tests.fakes.whole_objects import (
+    CAMERA,
+    CAMERA_STATUS,
+    HEAD,
+    PUSH,
+    Object,
+    defaulted,
+    known,
+    paths,
+)
 
 
 def try_to_create(admin: Client, raw: Object) -> Object:
@@ -158,7 +149,7 @@ def test_every_field_there_is_was_among_them(admin: Client) -> None:
 
 
 def test_what_is_left_out_has_its_default(admin: Client) -> None:
-    assert try_to_create(admin, manifest())["spec"] == DEFAULTS
+    assert try_to_create(admin, manifest())["spec"] == defaulted("rtsps://10.0.0.7/x")
 
 
 def usual() -> Object:

@@ -10,6 +10,29 @@ HEAD: Object = {
     "kind": "Camera",
     "metadata": {"name": "lobby"},
 }
+
+
+def defaulted(url: str) -> Object:
+    """The spec that the API server has of a Camera of which only its URL was said."""
+    return {
+        "poolRef": {"name": "default"},
+        "source": {
+            "rtsp": {
+                "url": url,
+                "transport": "TCP",
+                "session": "Shared",
+                "connectTimeoutSeconds": 10,
+                "stallTimeoutSeconds": 10,
+            }
+        },
+        "decode": "All",
+        "buffer": {"seconds": 10, "maxBytes": 33554432},
+        "motion": {"enabled": True, "sensitivity": 50, "minAreaPermille": 2, "cooldownSeconds": 5},
+        "weight": 100,
+        "suspend": False,
+    }
+
+
 CAMERA: Object = {
     **HEAD,
     "spec": {

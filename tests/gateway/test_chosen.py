@@ -9,25 +9,10 @@ import pytest
 from ingest_core.model import Camera, CameraSpec
 from ingest_gateway.bodies import said
 from ingest_gateway.chosen import chosen
+from tests.fakes.whole_objects import defaulted
 
 URL = "rtsp://10.0.0.7/x"
-STORED: dict[str, Any] = {  # as the API server has one of which only the URL was said
-    "poolRef": {"name": "default"},
-    "source": {
-        "rtsp": {
-            "url": URL,
-            "transport": "TCP",
-            "session": "Shared",
-            "connectTimeoutSeconds": 10,
-            "stallTimeoutSeconds": 10,
-        }
-    },
-    "decode": "All",
-    "buffer": {"seconds": 10, "maxBytes": 33554432},
-    "motion": {"enabled": True, "sensitivity": 50, "minAreaPermille": 2, "cooldownSeconds": 5},
-    "weight": 100,
-    "suspend": False,
-}
+STORED = defaulted(URL)
 MASK = {"name": "tree", "polygon": [{"xPermille": x, "yPermille": 0} for x in (0, 1, 2)]}
 
 

@@ -19,32 +19,23 @@ import pytest
 
 from ingest_core.kube.resources import POOLS, STATEFUL_SETS
 from ingest_operator.permissions import GRANTED, RULES
-from tests.cluster import binaries
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Refused
 from tests.cluster.crds import PATH, install_crds
 from tests.cluster.identity import RBAC, Identity, service_account
 from tests.cluster.kubelet import COMMAND
 from tests.cluster.namespaces import temporary_namespace
+from tests.cluster.plugin import CRDS, bare_api_server
 from tests.cluster.programs import HOST, Household, Program, free_port
 from tests.fakes.operated import FAST
 
-CRDS = Path(__file__).resolve().parents[2] / "crds"
 EVERYTHING: Sequence[Any] = [msgspec.to_builtins(rule) for rule in (*RULES, *GRANTED)]
 
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[ApiServer]:
-    try:
-        found = binaries.available()
-    except binaries.Unavailable as error:
-        pytest.skip(str(error))
-    server = ApiServer(found)
-    try:
-        server.start()
+    with bare_api_server() as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

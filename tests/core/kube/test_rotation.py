@@ -19,8 +19,8 @@ from ingest_core.errors import ApiUnavailable
 from ingest_core.kube.access import REFRESH_SECONDS, load
 from ingest_core.kube.client import Api
 from ingest_core.kube.resources import CAMERAS, PODS
-from tests.cluster import binaries
 from tests.cluster.api_server import ApiServer
+from tests.cluster.plugin import bare_api_server
 from tests.fakes.authority import Authority, authority
 from tests.fakes.kube_stand_in import said, stand_in, stream
 
@@ -215,16 +215,8 @@ async def test_a_certificate_that_is_half_written_changes_nothing_until_it_is_wh
 @pytest.fixture
 def other_server(tmp_path: Path, old: Authority) -> Iterator[ApiServer]:
     """A real API server of this test's own, which knows client certificates of `old`."""
-    try:
-        found = binaries.available()
-    except binaries.Unavailable as error:
-        pytest.skip(str(error))
-    server = ApiServer(found, [f"--client-ca-file={old.certificate}"])
-    try:
-        server.start()
+    with bare_api_server(f"--client-ca-file={old.certificate}") as server:
         yield server
-    finally:
-        server.stop()
 
 
 async def test_the_api_server_sees_who_comes_with_a_certificate_that_was_renewed(
