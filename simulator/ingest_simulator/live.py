@@ -40,7 +40,7 @@ class LiveCamera:
         self.living.pop(session.number, None)
 
     def sent(self, session: Session, frame: SentFrame) -> None:
-        session.frames += 1
+        session.sent(frame.captured)
         self.frames_sent += 1
         self.log.append(frame)
 

@@ -12,7 +12,9 @@ import msgspec
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One connection; `playing` and `closed` are None until then.
 
-    transport: "tcp" or "udp" once set up. end: why it was closed.
+    transport: "tcp" or "udp" once set up. end: why it was closed. first_frame, last_frame: when the
+    first and the newest frame that were sent on it were captured; between them, unless a fault had
+    it otherwise, there is one each frame interval.
     """
 
     number: int
@@ -23,6 +25,8 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     closed: float | None
     end: str | None
     frames: int
+    first_frame: float | None = None
+    last_frame: float | None = None
 
 
 class SentFrame(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +60,14 @@ class Session:
     closed: float | None = None
     end: str | None = None
     frames: int = 0
+    first_frame: float | None = None
+    last_frame: float | None = None
+
+    def sent(self, captured: float) -> None:
+        """Count one frame."""
+        self.frames += 1
+        self.first_frame = captured if self.first_frame is None else self.first_frame
+        self.last_frame = captured
 
     def record(self) -> SessionRecord:
         return SessionRecord(
@@ -67,4 +79,6 @@ class Session:
             closed=self.closed,
             end=self.end,
             frames=self.frames,
+            first_frame=self.first_frame,
+            last_frame=self.last_frame,
         )

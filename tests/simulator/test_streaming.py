@@ -7,6 +7,7 @@ import itertools
 import socket
 import struct
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -72,6 +73,25 @@ async def test_frames_come_in_real_time_and_the_log_is_true(
         assert frame.captured == pytest.approx(record.playing + number / 20)
         assert frame.captured <= frame.sent <= now
     assert logged[-1].sent >= record.playing + 0.99
+
+
+async def test_a_session_tells_its_first_and_its_newest_frame_however_many_there_were(
+    clip_folder: Path, small: SimulatedCamera
+) -> None:
+    async with asyncio.timeout(30), Simulator(cache=clip_folder, log_size=2) as simulator:
+        url = await simulator.add(small)
+        async with await RawClient.open(url) as client:
+            await client.ask("DESCRIBE")
+            (before,) = simulator.sessions("cam")
+            await client.play()
+            await client.timestamps(5)
+            (record,) = simulator.sessions("cam")
+            (*_, newest) = simulator.frames("cam")
+    assert (before.first_frame, before.last_frame) == (None, None)
+    assert record.playing is not None
+    assert record.first_frame == record.playing
+    assert record.last_frame == newest.captured
+    assert record.last_frame == pytest.approx(record.playing + (record.frames - 1) / 20)
 
 
 async def test_a_sender_report_comes_at_once_and_fits_the_stream(
