@@ -12,7 +12,7 @@ SEED ?=
 BUILDER ?= docker
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) ## Make .venv with everything that a user and a developer need
 
@@ -43,6 +43,12 @@ check: $(READY) ## Format, lint, types, import contracts, dead code, generated d
 chaos: $(READY) ## Break everything at random around a real API server; SECONDS=300, SEED=number
 	@$(BIN)/python -m tests.cluster.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+cluster: $(READY) ## As root: a real Kubernetes of three nodes on this machine, with simulated cameras
+	@$(BIN)/python -m tests.cluster.nodes up
+
+cluster-down: $(READY) ## End it; nothing is left
+	@$(BIN)/python -m tests.cluster.nodes down
+
 bench: $(READY) ## Measure, as ratios in one run, and write docs/reference/benchmarks.md
 	@$(BIN)/python -m bench
 
@@ -58,4 +64,4 @@ image: ## The container image camera-ingest:latest; BUILDER=podman or buildah in
 clean: ## Remove what make made
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo test check chaos bench docs lock image clean
+.PHONY: help install demo test check chaos cluster cluster-down bench docs lock image clean

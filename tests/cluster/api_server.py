@@ -1,15 +1,16 @@
-"""A real Kubernetes API server: etcd and kube-apiserver, no nodes and no controllers.
+"""A real Kubernetes API server: etcd and kube-apiserver; others may add controllers and nodes.
 
 Promise: it is what users run (RBAC, admission, service accounts' tokens, an audit log), it can be
 killed, frozen, restarted and made to forget, and it dies with the test process.
-What needs a controller does not happen here: no pods start, no garbage is collected, and a deleted
-namespace stays until somebody finalizes it.
+What needs a controller does not happen by itself: no pods start, no garbage is collected, and a
+deleted namespace stays until somebody finalizes it. `tests/cluster/nodes` adds all that.
 """
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import urllib3
 
@@ -21,7 +22,21 @@ from tests.cluster.programs import HOST, Household, Program, free_port
 from tests.fakes.authority import authority
 
 ADMIN_TOKEN = "admin-token"
+SERVICES = "10.96.0.0/16"
+FIRST_SERVICE = "10.96.0.1"  # the API server's own, within the cluster
 ISSUER = "https://kubernetes.default.svc"
+
+ALONE: Final = {
+    "authorization-mode": "RBAC",
+    # Without a controller nobody makes the account that this plugin gives to each Pod.
+    "disable-admission-plugins": "ServiceAccount",
+    "etcd-compaction-interval": "0",  # it forgets when a test says so
+}
+AMONG_OTHERS: Final = {
+    "authorization-mode": "Node,RBAC",
+    "enable-admission-plugins": "NodeRestriction",
+    "kubelet-preferred-address-types": "InternalIP",
+}
 
 
 class ApiServer:
@@ -34,44 +49,65 @@ class ApiServer:
         kubeconfig: A file for `kubectl` as that admin.
         audit: What it was asked.
         process: kube-apiserver; `etcd`: its store.
+        tokens: Of its users, by name.
+        signing_key: Of the service accounts' tokens.
     """
 
-    def __init__(self, binaries: Binaries, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        binaries: Binaries,
+        options: Sequence[str] = (),
+        *,
+        address: str = HOST,
+        users: Mapping[str, str] | None = None,
+    ) -> None:
+        """Get ready to start.
+
+        Args:
+            binaries: What is run.
+            options: Of kube-apiserver, beside ours.
+            address: Of this machine, where it listens.
+            users: Of the controllers and nodes that there are beside it, each with its group or
+                none; None: there are none.
+        """
         self._household = Household()
         home = self._household.directory
         self.port = free_port()
-        self.url = f"https://{HOST}:{self.port}"
+        self.url = f"https://{address}:{self.port}"
         self.ca_file = home / "tls" / "ca.pem"
         self.kubeconfig = home / "admin.kubeconfig"
         self.audit = AuditLog(home / "audit.log")
         self.etcd = Etcd(self._household, binaries.etcd)
-        command: tuple[str | Path, ...] = (binaries.kube_apiserver, *self._options(home), *options)
-        self.process = Program(self._household, "kube-apiserver", command)
-        authority(home / "tls").server("kube-apiserver")
-        (home / "tokens.csv").write_text(f"{ADMIN_TOKEN},admin,admin,system:masters\n")
+        names = f"IP:{address},IP:{FIRST_SERVICE},DNS:kubernetes.default.svc"
+        certificate, self.signing_key = authority(home / "tls").sign("kube-apiserver", host=names)
+        ours = {
+            **self._options(home, address, certificate),
+            **(ALONE if users is None else AMONG_OTHERS),
+        }
+        given = (*(f"--{name}={value}" for name, value in ours.items()), *options)
+        self.process = Program(self._household, "kube-apiserver", (binaries.kube_apiserver, *given))
+        groups = {"admin": "system:masters", **(users or {})}
+        self.tokens = {user: f"{user}-token" for user in groups}  # ADMIN_TOKEN is one of them
+        lines = (f'{self.tokens[user]},{user},{user},"{group}"' for user, group in groups.items())
+        (home / "tokens.csv").write_text("\n".join(lines) + "\n")
         (home / "audit-policy.json").write_text(json.dumps(POLICY))
         self.admin = Client(self.url, self.ca_file, ADMIN_TOKEN)
         write_kubeconfig(self.kubeconfig, self.url, self.ca_file, {"token": ADMIN_TOKEN})
 
-    def _options(self, home: Path) -> list[str]:
-        certificate, key = home / "tls" / "kube-apiserver.pem", home / "tls" / "kube-apiserver.key"
-        options = {
+    def _options(self, home: Path, address: str, certificate: Path) -> dict[str, object]:
+        return {
             "etcd-servers": self.etcd.url,
-            "etcd-compaction-interval": "0",  # it forgets when a test says so
-            "bind-address": HOST,
-            "advertise-address": HOST,
+            "bind-address": address,
+            "advertise-address": address,
             "secure-port": self.port,
-            "service-cluster-ip-range": "10.96.0.0/16",
+            "service-cluster-ip-range": SERVICES,
             "tls-cert-file": certificate,
-            "tls-private-key-file": key,
+            "tls-private-key-file": self.signing_key,
             "token-auth-file": home / "tokens.csv",
-            "authorization-mode": "RBAC",
             "allow-privileged": "true",
-            # Without a controller nobody makes the account that this plugin gives to each Pod.
-            "disable-admission-plugins": "ServiceAccount",
             "service-account-issuer": ISSUER,
             "service-account-key-file": certificate,  # tokens are signed with the server's own key
-            "service-account-signing-key-file": key,
+            "service-account-signing-key-file": self.signing_key,
             "audit-policy-file": home / "audit-policy.json",
             "audit-log-path": self.audit.path,
             "audit-log-mode": "blocking",
@@ -79,7 +115,6 @@ class ApiServer:
             "max-requests-inflight": "2000",
             "max-mutating-requests-inflight": "1000",
         }
-        return [f"--{name}={value}" for name, value in options.items()]
 
     def start(self) -> None:
         """Start both; returns when the API is ready."""

@@ -44,6 +44,7 @@ HELM = GoCommand(
         f"{_LINTED}Minor": _MINOR,
     },
 )
+PAUSE = GoCommand("pause", "1", folder="pause", package=".")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Commands of Go modules, built once from a go.sum that pins them.
 
-Promise: what is built lies outside the checkout, keyed by its go.sum, appears there whole or not at
-all, and is never built twice at once. Nothing is downloaded but Go modules, by `go`.
+Promise: what is built lies outside the checkout, keyed by its go.sum (or by its sources, if it
+needs no other module), appears there whole or not at all, and is never built twice at once. Nothing
+is downloaded but Go modules, by `go`.
 """
 
 import fcntl
@@ -27,7 +28,7 @@ class GoCommand:
     Attributes:
         name: Of the program.
         version: Of its module, as go.mod beside `folder` has it.
-        folder: With go.mod and go.sum, beside this file.
+        folder: With go.mod and, unless it needs no other module, go.sum, beside this file.
         package: What is built.
         stamps: Variables that a release's build sets, and their values: else it knows no version.
     """
@@ -42,7 +43,9 @@ class GoCommand:
     def target(self) -> Path:
         """Where it is once it was built."""
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        key = hashlib.sha256((HERE / self.folder / "go.sum").read_bytes()).hexdigest()[:12]
+        pinned = HERE / self.folder / "go.sum"
+        sources = [pinned] if pinned.exists() else sorted((HERE / self.folder).glob("*.go"))
+        key = hashlib.sha256(b"".join(one.read_bytes() for one in sources)).hexdigest()[:12]
         return cache / "camera-ingest" / f"{self.folder}-{key}" / self.name
 
     def reason_to_build(self) -> str | None:

@@ -10,6 +10,8 @@ import os
 import shutil
 import signal
 import sys
+import time
+from pathlib import Path
 
 
 def main() -> None:
@@ -26,8 +28,17 @@ def main() -> None:
     for pid in programs:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    for pid in programs:
+        _await_gone(pid)
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _await_gone(pid: int) -> None:
+    """What a dying process holds, a cgroup say, cannot be removed."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+        time.sleep(0.01)  # it is no child of ours, so nothing tells
 
 
 if __name__ == "__main__":

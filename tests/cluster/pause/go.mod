@@ -1,0 +1,3 @@
+module camera-ingest.io/tests/cluster/pause
+
+go 1.21
