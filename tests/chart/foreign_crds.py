@@ -30,12 +30,13 @@ def foreign_crds() -> Iterator[Any]:
         Unavailable: Go, or a module, is not to be had here.
     """
     for module, files in FILES.items():
-        folder = _downloaded(module)
+        folder = downloaded(module)
         for file in files:
             yield yaml.safe_load((folder / file).read_text())
 
 
-def _downloaded(module: str) -> Path:
+def downloaded(module: str) -> Path:
+    """The files of a Go module. Raises as `foreign_crds`."""
     go = shutil.which("go")
     if go is None:
         raise Unavailable(f"there is no Go to download {module} with")
