@@ -1,0 +1,151 @@
+"""The real thing: nodes, the chart, simulated cameras, Redis's events and workers' metrics.
+
+The simulator runs beside the control plane, so no node's death touches it.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from signal import Signals
+from typing import Any, Final
+
+import msgspec
+import urllib3
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench.processes import python, running
+from bench.reliability import fleet
+from bench.reliability.cluster import NotWell
+from bench.reliability.ears import RedisEars
+from bench.reliability.stage import Stage
+from ingest_core import names
+from ingest_simulator.main import FirstLine
+from ingest_simulator.session import SessionRecord
+from tests.cluster.command_line import CommandLine, Failed
+from tests.cluster.nodes import addresses, cluster
+from tests.cluster.nodes.installation import Installation
+from tests.cluster.nodes.machine import CGROUPS
+
+_NAMESPACE: Final = "cameras"
+_PAUSE: Final = b"/pause"
+
+
+class RealCluster:
+    """`bench.reliability.cluster.Cluster` of nodes on this machine."""
+
+    def __init__(self, nodes: cluster.Cluster, by: CommandLine) -> None:
+        self._nodes = nodes
+        self._by = by
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        try:
+            return self._by.kubectl(*arguments, stdin=stdin)
+        except Failed as error:
+            raise NotWell(str(error)) from None
+
+    def crash(self, node: str) -> None:
+        self._nodes.nodes[node].crash()
+
+    def start(self, node: str) -> None:
+        self._nodes.nodes[node].start()
+
+    def partition(self, node: str) -> None:
+        self._nodes.nodes[node].partition()
+
+    def heal(self, node: str) -> None:
+        self._nodes.nodes[node].heal()
+
+    def kill_in_pod(self, pod: str, signal: Signals) -> None:
+        uid = self.kubectl("get", "pod", pod, "--output=jsonpath={.metadata.uid}")
+        os.kill(_first_process(uid), signal)
+
+    def stop_api_server(self) -> None:
+        self._nodes.control_plane.server.kill()
+
+    def start_api_server(self) -> None:
+        self._nodes.control_plane.server.heal()
+
+
+class SimulatorRecord:
+    """What the simulator's control API tells of sessions."""
+
+    def __init__(self, url: str, cameras: Sequence[str]) -> None:
+        self._url = url
+        self._cameras = cameras
+        self._http = urllib3.PoolManager(retries=False, timeout=30)
+
+    def sessions(self) -> Mapping[str, Sequence[SessionRecord]]:
+        return {name: self._of(name) for name in self._cameras}
+
+    def _of(self, camera: str) -> Sequence[SessionRecord]:
+        answer = self._http.request("GET", f"{self._url}/cameras/{camera}/sessions")
+        return msgspec.json.decode(answer.data, type=tuple[SessionRecord, ...])
+
+
+class WorkerMeters:
+    """Metrics, read from a pod itself."""
+
+    def __init__(self) -> None:
+        self._http = urllib3.PoolManager(retries=False, timeout=30)
+
+    def total(self, host: str, metric: str) -> int:
+        answer = self._http.request("GET", f"http://{host}:{names.WORKER_PORT}/metrics")
+        families = text_string_to_metric_families(answer.data.decode())
+        return round(
+            sum(one.value for family in families for one in family.samples if one.name == metric)
+        )
+
+
+@contextmanager
+def stage(cameras: int, minutes: float, home: Path) -> Iterator[Stage]:
+    """Everything, running, until the block ends.
+
+    Args:
+        cameras: How many.
+        minutes: How long the last outages last.
+        home: A folder for what commands remember.
+
+    Raises:
+        Unavailable: There can be no cluster of nodes here.
+    """
+    with cluster.running(fleet.WORKERS) as nodes, _simulated(cameras) as told:
+        by = CommandLine(nodes.kubeconfig, home, _NAMESPACE)
+        installation = Installation(by, fleet.RELEASE, fleet.values())
+        installation.make_namespace()
+        installation.install()
+        real = RealCluster(nodes, by)
+        kinds, manifest = fleet.cameras(camera.url for camera in told.cameras)
+        real.kubectl("apply", "--filename=-", stdin=manifest)
+        ears = RedisEars()
+        ears.start()
+        try:
+            record = SimulatorRecord(f"http://{told.control}", list(kinds))
+            yield Stage(
+                real, record, ears, WorkerMeters(), time, kinds, fleet.WORKERS, fleet.FPS, minutes
+            )
+        finally:
+            ears.stop()
+
+
+@contextmanager
+def _simulated(cameras: int) -> Iterator[FirstLine]:
+    here = addresses.CONTROL_PLANE
+    listen = ("--listen", f"{here}:0", "--control", f"{here}:0", "--json")
+    shape = ("--cameras", str(cameras), "--fps", str(fleet.FPS))
+    with running(python("ingest_simulator.main", *shape, *listen)) as simulator:
+        yield simulator.hear(FirstLine)
+
+
+def _first_process(uid: str) -> int:
+    """Of a pod's only container, as this machine counts: by its cgroup. Raises NotWell."""
+    for file in (CGROUPS / "memory").rglob(f"pod{uid}/*/cgroup.procs"):
+        for pid in file.read_text().split():
+            process: Any = Path("/proc") / pid
+            counted = (process / "status").read_text().partition("NSpid:")[2].splitlines()[0]
+            if counted.split()[-1] == "1" and not (process / "cmdline").read_bytes().startswith(
+                _PAUSE
+            ):
+                return int(pid)
+    raise NotWell(f"no process of the pod {uid} is here")

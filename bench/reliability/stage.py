@@ -1,0 +1,87 @@
+"""Where scenarios play: a cluster and its cameras, to look at and to wait for.
+
+It owns what outlives a repetition: the hosts that were cut off, as the simulator may believe in
+their sessions for long after.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.reliability import sight, truth
+from bench.reliability.cluster import Cameras, Clock, Cluster, Ears, Meters, NotWell
+from bench.reliability.result import SessionKind
+from bench.reliability.sight import Pod, Sight
+from bench.reliability.truth import Cut
+
+PATIENCE: Final = 300.0  # s; beyond it, what was broken does not heal by itself
+LOOK: Final = 1.0  # s from one look to the next: each costs the machine that is measured
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """See the module.
+
+    Attributes:
+        kinds: Every camera, and how many may read it.
+        workers: How many there are when all is well.
+        fps: Of each camera.
+        minutes: How long an outage lasts that is not over when all has moved.
+        cuts: Every host that was cut off, since the cameras began.
+    """
+
+    cluster: Cluster
+    cameras: Cameras
+    ears: Ears
+    meters: Meters
+    clock: Clock
+    kinds: Mapping[str, SessionKind]
+    workers: int
+    fps: int
+    minutes: float
+    cuts: list[Cut] = field(default_factory=list)
+
+    def look(self) -> Sight:
+        return sight.read(self.cluster.kubectl("get", "cameras,pods", "--output", "json"))
+
+    def until(self, lacking: Callable[[], str], pause: float = LOOK) -> None:
+        """Wait until nothing is lacking, and ask again after so many seconds. Raises NotWell."""
+        deadline = self.clock.time() + PATIENCE
+        while True:
+            try:
+                said = lacking()
+            except NotWell as error:  # the API server may be on its way back
+                said = str(error)
+            if not said:
+                return
+            if self.clock.time() > deadline:
+                raise NotWell(f"not within {PATIENCE:g} s: {said}")
+            self.clock.sleep(pause)
+
+    def until_settled(self) -> Sight:
+        """Until all is as before a fault: every worker Ready, loads even, every frame received."""
+        self.until(lambda: sight.unsettled(self.look(), self.workers) or self._silent())
+        return self.look()
+
+    def until_placed(self, away: Iterable[Pod]) -> None:
+        """Until every frame is received, by workers that are not away."""
+        names = [worker.name for worker in away]
+        self.until(lambda: self._silent() or sight.unplaced(self.look(), names))
+
+    def until_received(self) -> None:
+        """Until every frame is received, whatever Kubernetes says of it."""
+        self.until(self._silent)
+
+    def cut(self, workers: Iterable[Pod]) -> None:
+        """What was being sent to them is received no more, from this instant on."""
+        now = self.clock.time()
+        self.cuts.extend(Cut(now, worker.host) for worker in workers if worker.host)
+
+    def _silent(self) -> str:
+        now = self.clock.time()
+        silent = [
+            name
+            for name, sessions in self.cameras.sessions().items()
+            if not truth.flows(sessions, self.cuts, now)
+        ]
+        return f"nobody receives: {', '.join(silent)}" if silent else ""
