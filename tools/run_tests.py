@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PODS = ROOT / "tests" / "e2e"  # on real pods, one after another
 MOST_PROCESSES = 4  # each of which may start an API server of 300 MB
 
 
@@ -32,6 +33,7 @@ class Need:
             return True
 
 
+BRIDGE = "/usr/lib/cni/bridge"
 GSTREAMER = """
 import gi
 gi.require_version("Gst", "1.0")
@@ -51,6 +53,10 @@ NEEDS = (
     Need("buildah", ("buildah",)),
     Need("debootstrap", ("debootstrap",)),
     Need("runc", ("runc",)),
+    Need("containerd", ("containerd",)),
+    Need("iptables", ("iptables",)),
+    Need("ip", ("iproute2",)),
+    Need("the network plugins", ("containernetworking-plugins",), ("test", "-x", BRIDGE)),
     Need(
         "GStreamer's RTSP server",
         (
@@ -108,6 +114,7 @@ def prepare_programs(suites: list[Path]) -> None:
         "on a real Kubernetes API server": (("tests.cluster.binaries",), "tests.cluster"),
         "of the Helm chart": (("tests.cluster.binaries", "helm"), "tests.chart"),
         "of the image": (("tests.image.builder",), "tests.image"),
+        "on real pods": (("tests.cluster.nodes.commands",), "tests.e2e"),
     }
     for tests, (build, imported) in needs.items():
         if any(imported in text for text in texts):
@@ -121,15 +128,43 @@ def test_files(suite: Path) -> list[Path]:
     return [suite] if suite.is_file() else sorted(suite.rglob("test_*.py"))
 
 
+def run(suites: list[Path]) -> int:
+    """Run suites, side by side but for those of real pods, which share one cluster; the status."""
+    pods = [suite for suite in suites if PODS in (suite, *suite.parents)]
+    rest = [suite for suite in suites if suite not in pods]
+    if rest == [ROOT / "tests"]:
+        rest, pods = [one for one in sorted(rest[0].iterdir()) if is_suite(one)], [PODS]
+    # Each file on one process: what its fixtures start is started once.
+    parallel = ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
+    environment = {**os.environ, **given_cluster(sys.argv[1:])}
+    statuses = []
+    for options, chosen in ((parallel, rest), ((), pods)):
+        if chosen:
+            command = [sys.executable, "-m", "pytest", *options, *map(str, chosen)]
+            statuses.append(
+                subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
+            )
+    return max(statuses)
+
+
+def is_suite(folder: Path) -> bool:
+    return folder.is_dir() and folder != PODS and any(folder.rglob("test_*.py"))
+
+
+def given_cluster(asked: list[str]) -> dict[str, str]:
+    """A person's own cluster, if the tests of real pods alone were asked for.
+
+    Who has one in his environment must not find tests in it because he ran `make test`.
+    """
+    mine = os.environ.get("KUBECONFIG")
+    return {"CAMERA_INGEST_KUBECONFIG": mine} if mine and asked == [PODS.name] else {}
+
+
 def main() -> int:
     install()
     suites = [ROOT / "tests" / suite for suite in sys.argv[1:]] or [ROOT / "tests"]
     prepare_programs(suites)
-    # Each file on one process: what its fixtures start is started once.
-    parallel = ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *parallel, *map(str, suites)], cwd=ROOT, check=False
-    ).returncode
+    return run(suites)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from tests.cluster.binaries import HELM, KUBECTL
 from tests.cluster.command_line import CommandLine
 from tests.cluster.nodes import cluster, commands
 from tests.cluster.nodes.cluster import Cluster
-from tests.cluster.nodes.installation import ROOT, Installation
+from tests.cluster.nodes.installation import ROOT, SIMULATED_CAMERAS, Installation
 from tests.image import builder
 
 STATE: Final = Path("/run/camera-ingest-cluster")
@@ -31,7 +31,6 @@ LOG: Final = STATE / "log"
 KUBECONFIG: Final = STATE / "kubeconfig"
 ENTER: Final = STATE / "enter"  # a script; there when all is ready
 NAMESPACE: Final = "cameras"
-CAMERAS: Final = ROOT / "docs" / "guide" / "simulated-cameras.yaml"
 UP_SECONDS: Final = 1800  # with everything to be built
 END_SECONDS: Final = 60
 
@@ -131,7 +130,7 @@ def _furnish(running: Cluster, home: Path) -> None:
     installation = Installation(by)
     installation.make_namespace()
     installation.install()
-    by.kubectl("apply", "--filename", str(CAMERAS))
+    by.kubectl("apply", "--filename", str(SIMULATED_CAMERAS))
     by.kubectl("wait", "--for=condition=Ready", "--timeout=120s", "camera/lobby", "camera/yard")
     script = ENTER.with_suffix(".part")
     programs = f"{KUBECTL.parent}:{HELM.built().parent}"

@@ -1,6 +1,10 @@
-"""The commands that a cluster of nodes is made of; what is missing is built."""
+"""The commands that a cluster of nodes is made of; what is missing is built.
+
+As a program it builds them: `python -m tests.cluster.nodes.commands`.
+"""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -67,3 +71,18 @@ def reasons_to_build() -> Iterator[str]:
     for command in BUILT:
         if reason := command.reason_to_build():
             yield reason
+
+
+def main() -> int:
+    for line in reasons_to_build():
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
+    try:
+        build()
+    except Unavailable as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

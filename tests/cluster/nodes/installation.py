@@ -10,6 +10,7 @@ from tests.cluster.command_line import CommandLine
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 CHART: Final = ROOT / "charts" / "camera-ingest"
+SIMULATED_CAMERAS: Final = ROOT / "docs" / "guide" / "simulated-cameras.yaml"
 
 TRIAL_REDIS: Final = {"bundled": {"enabled": True}}
 

@@ -53,6 +53,7 @@ class Machine:
     directory: Path
     _holder: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _pid: int = 0
+    _begun: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
 
     @property
     def on(self) -> bool:
@@ -95,6 +96,8 @@ class Machine:
             self._holder.stdin.close()
             self._holder.wait()  # the kernel lets the first process go when all others are gone
             self._holder = None
+            while self._begun:
+                self._begun.pop().wait()
 
     def remove(self) -> None:
         """Stop it and take its cgroups away."""
@@ -115,12 +118,9 @@ class Machine:
         log = self.directory / f"{name}.log"
         variables = ("env", *environment) if environment else ()
         with log.open("ab") as said:
-            subprocess.Popen(
-                self.inside((*variables, *command)),
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
+            inside = self.inside((*variables, *command))
+            begun = subprocess.Popen(inside, stdout=said, stderr=said, start_new_session=True)
+        self._begun.append(begun)
 
     def inside(self, command: Command) -> list[str | Path]:
         """The command that runs another one in it."""
