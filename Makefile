@@ -10,6 +10,9 @@ SUITE ?=
 SECONDS ?= 300
 SEED ?=
 BUILDER ?= docker
+SCENARIO ?=
+TIMES ?= 20
+MINUTES ?= 10
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +54,9 @@ cluster-down: $(READY) ## End it; nothing is left
 
 bench: $(READY) ## Measure, as ratios in one run, and write docs/reference/benchmarks.md
 	@$(BIN)/python -m bench
+
+reliability: $(READY) ## Break a real cluster and write docs/reference/reliability.md; SCENARIO=node-killed TIMES=20 MINUTES=10
+	@$(BIN)/python -m bench.reliability $(SCENARIO) --times $(TIMES) --minutes $(MINUTES)
 
 docs: $(READY) ## Write the generated pages of docs/reference anew
 	@$(BIN)/python -m tools.reference

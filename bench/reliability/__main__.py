@@ -22,6 +22,8 @@ from bench.reliability.scenarios import SCENARIOS
 from tests.cluster.go_commands import Unavailable
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "reliability.md"
+_TIMES: Final = 20
+_MINUTES: Final = 10.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,22 +31,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}"
     )
-    parser.add_argument("--times", type=int, default=20, help="of each (default %(default)s)")
-    parser.add_argument(
-        "--minutes", type=float, default=10.0, help="of the last three (default %(default)g)"
-    )
-    parser.add_argument("--cameras", type=int, default=fleet.CAMERAS, help="default %(default)s")
-    parser.add_argument(
-        "--keep", type=Path, default=result.directory(), help="where it is kept (%(default)s)"
-    )
-    parser.add_argument("--page", action="store_true", help="only write the page of what is kept")
-    parser.add_argument("--dry", action="store_true", help="do not write the page")
+    add = parser.add_argument
+    add("--times", type=int, default=_TIMES, help="of each (default %(default)s)")
+    add("--minutes", type=float, default=_MINUTES, help="of the last three (%(default)g)")
+    add("--cameras", type=int, default=fleet.CAMERAS, help="how many (default %(default)s)")
+    add("--look", type=Path, metavar="DIR", help="keep it there, and leave the page as it is")
+    add("--page", action="store_true", help="only write the page, of what is kept")
     given = parser.parse_args(arguments)
     asked = given.scenarios or list(SCENARIOS)
     if unknown := set(asked) - SCENARIOS.keys():
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     if given.page:
-        _write({name: one for name, one in result.load(given.keep).items() if name in asked})
+        kept = result.load(result.directory())
+        _write({name: one for name, one in kept.items() if name in asked})
         return 0
     try:
         return _measure(asked, given)
@@ -65,18 +64,25 @@ def _measure(asked: Sequence[str], given: argparse.Namespace) -> int:
 
             def keep(measured: Measured, kept: dict[str, Measured] = kept) -> None:
                 kept[measured.scenario] = measured
-                result.save(measured, given.keep)
+                result.save(measured, given.look or result.directory())
                 last = measured.repetitions[-1:] or (None,)
                 seconds = f"{last[0].seconds:.0f} s" if last[0] else measured.broken_off
                 print(f"  {measured.scenario} {len(measured.repetitions)}: {seconds}", flush=True)
 
-            command = f"make reliability SCENARIO={name}"
+            command = f"make reliability SCENARIO={name}{_differently(name, given)}"
             repeat(name, stage, given.times, machine=facts, command=command, keep=keep)
             for measured in kept.values():
                 print(*page.rows(measured), *faults(measured), sep="\n", flush=True)
-            if not given.dry:
+            if not given.look:
                 _write(kept)
     return 0
+
+
+def _differently(name: str, given: argparse.Namespace) -> str:
+    """What was not as by default, as make takes it."""
+    if SCENARIOS[name].once:
+        return "" if given.minutes == _MINUTES else f" MINUTES={given.minutes:g}"
+    return "" if given.times == _TIMES else f" TIMES={given.times}"
 
 
 def _write(measured: Mapping[str, Measured]) -> None:

@@ -18,7 +18,7 @@ from bench.reliability.heard import Heard
 from ingest_core import names
 from ingest_core.events import FrameIngested
 
-_PORT: Final = 6379
+PORT: Final = 6379
 _PAUSE: Final = 0.02  # s between two attempts to connect
 _WAIT: Final = 0.5  # s after which the thread looks whether it is to listen elsewhere
 
@@ -42,8 +42,9 @@ _decode = msgspec.json.Decoder(_Event).decode
 class RedisEars:
     """Begin it by `start`; `stop` ends its thread."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards what was heard
+    def __init__(self, port: int = PORT) -> None:
+        self._port = port
+        self._lock = threading.Lock()  # guards what was heard, and where
         self._heard: dict[str, list[Heard]] = defaultdict(list)
         self._host = ""
         self._listening = threading.Event()
@@ -58,9 +59,10 @@ class RedisEars:
         self._thread.join()
 
     def follow(self, host: str) -> None:
-        if host != self._host:
-            self._listening.clear()
-            self._host = host
+        with self._lock:
+            if host != self._host:
+                self._listening.clear()
+                self._host = host
 
     @property
     def listening(self) -> bool:
@@ -86,7 +88,7 @@ class RedisEars:
     def _listen(self, host: str) -> None:
         """Until it is to be another one, or this one is gone."""
         with (
-            redis.Redis(host, _PORT, socket_connect_timeout=_WAIT) as server,
+            redis.Redis(host, self._port, socket_connect_timeout=_WAIT) as server,
             server.pubsub() as channel,
         ):
             channel.psubscribe(names.redis_channel("*"))
@@ -95,9 +97,14 @@ class RedisEars:
                 if message is None:
                     continue
                 if message["type"] == "psubscribe":
-                    self._listening.set()
+                    self._there(host)
                 else:
                     self._take(_decode(message["data"]))
+
+    def _there(self, host: str) -> None:
+        with self._lock:
+            if host == self._host:
+                self._listening.set()
 
     def _take(self, event: _Event) -> None:
         captured = event.data.timestamp if event.type == FrameIngested.type else None

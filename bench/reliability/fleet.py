@@ -50,28 +50,34 @@ def values() -> Mapping[str, Any]:
     }
 
 
-def kind(number: int) -> SessionKind:
-    """Every third camera is Exclusive."""
-    return "Exclusive" if number % _THIRD == 0 else "Shared"
+def kinds(cameras: Iterable[str]) -> dict[str, SessionKind]:
+    """One of each three is Exclusive, and not of each three the same: so each worker gets some.
+
+    Cameras of one weight are placed by their names, one on each worker in turn.
+    """
+    return {
+        name: "Exclusive" if (number + number // _THIRD) % _THIRD == 0 else "Shared"
+        for number, name in enumerate(sorted(cameras))
+    }
 
 
 def cameras(urls: Iterable[str]) -> tuple[dict[str, SessionKind], str]:
-    """What to call the cameras of these URLs, and the manifest of all of them."""
-    kinds: dict[str, SessionKind] = {}
-    items = []
-    for number, url in enumerate(urls):
-        name = url.rpartition("/")[2]
-        kinds[name] = kind(number)
-        items.append(
-            {
-                "apiVersion": names.API_VERSION,
-                "kind": "Camera",
-                "metadata": {"name": name},
-                "spec": {
-                    "poolRef": {"name": POOL},
-                    "weight": _WEIGHT,
-                    "source": {"rtsp": {"url": url, "session": kinds[name]}},
-                },
-            }
-        )
-    return kinds, json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    """The cameras of these URLs, and the manifest of all of them."""
+    by_name = {url.rpartition("/")[2]: url for url in urls}
+    found = kinds(by_name)
+    items = [_camera(name, url, found[name]) for name, url in by_name.items()]
+    return found, json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def _camera(name: str, url: str, session: SessionKind) -> dict[str, Any]:
+    spec = {
+        "poolRef": {"name": POOL},
+        "weight": _WEIGHT,
+        "source": {"rtsp": {"url": url, "session": session}},
+    }
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "Camera",
+        "metadata": {"name": name},
+        "spec": spec,
+    }

@@ -145,7 +145,9 @@ def _gaps(sent: Iterable[_Sent], window: Window) -> Iterator[tuple[float, float]
     """(a frame, the next one) wherever no session brought both, within the window."""
     newest = window.began
     for one in sent:
-        if newest < one.first < window.ended:
+        if one.first >= window.ended:
+            break
+        if newest < one.first:
             yield newest, one.first
         newest = max(newest, one.last)
     if newest < window.ended:

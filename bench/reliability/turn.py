@@ -14,6 +14,7 @@ from ingest_simulator.session import SessionRecord
 from tests.cluster.sessions import overlaps
 
 _BEFORE: Final = 1.0  # s of a window before its fault
+_AFTER: Final = 3.0  # s of it after all is well: it has to last, and consumers have to hear of it
 
 
 class Turn:
@@ -72,6 +73,7 @@ class Turn:
         stage.clock.sleep(_BEFORE)
         try:
             yield
+            stage.clock.sleep(_AFTER)
         finally:
             self._window = Window(began, stage.clock.time())
             hosts = frozenset(one.host for one in hit if one.host)

@@ -82,9 +82,13 @@ def test_a_camera_that_is_never_read_again_is_without_frames_to_the_end() -> Non
     assert found().gap == pytest.approx(100.0)
 
 
+def test_a_session_that_begins_as_the_window_ends_fills_no_gap_in_it() -> None:
+    for began in (200.0, 201.0):
+        assert found(ended(90.0, 150.0), session(began)).gap == pytest.approx(50.0)
+
+
 def test_what_was_before_and_comes_after_the_window_is_not_judged() -> None:
-    outcome_ = found(ended(10.0, 20.0), ended(50.0, 200.5), session(300.0))
-    assert outcome_ == Outcome(0.2, 0, 0)
+    assert found(ended(10.0, 20.0), ended(50.0, 200.5), session(300.0)) == Outcome(0.2, 0, 0)
 
 
 def test_a_dead_host_receives_nothing_however_long_the_camera_goes_on_sending() -> None:
