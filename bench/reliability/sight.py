@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from ingest_core import names
 
-SPREAD: Final = 3
+SPREAD: Final = 4
 """Cameras by which two workers may differ where loads are even (see `fleet`)."""
 
 
