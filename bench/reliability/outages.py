@@ -12,13 +12,12 @@ from bench.reliability.turn import Turn
 from ingest_core import metrics
 
 _MINUTE: Final = 60.0
-_SOON: Final = 0.1  # s; who is to be there first has to look often
 _OUT: Final = 2.0  # s in which what waited is out, and heard
 
 
 def operator_down(turn: Turn) -> None:
     """The operators are scaled to none; a worker's process is killed meanwhile; they return."""
-    stage, victim = turn.stage, turn.worker()
+    stage, victim = turn.stage, turn.fresh_worker()
     with turn.judged([victim]):
         stage.cluster.kubectl("scale", "deployment", fleet.OPERATOR, "--replicas=0")
         stage.until(lambda: _left(stage, "operator"))
@@ -29,8 +28,7 @@ def operator_down(turn: Turn) -> None:
             "scale", "deployment", fleet.OPERATOR, f"--replicas={fleet.OPERATORS}"
         )
         stage.cluster.kubectl("rollout", "status", f"deployment/{fleet.OPERATOR}", "--timeout=120s")
-        stage.until_settled()
-    stage.cluster.kubectl("delete", "pod", victim.name)
+        stage.until_well()
 
 
 def api_down(turn: Turn) -> None:
@@ -46,15 +44,15 @@ def api_down(turn: Turn) -> None:
             stage.clock.sleep(stage.minutes * _MINUTE)
         finally:
             stage.cluster.start_api_server()
-        stage.until_settled()
+        stage.until_well()
 
 
 def redis_down(turn: Turn) -> None:
     """Redis is scaled to none, and back; it keeps nothing.
 
-    Whoever listens is there before the workers come back: they find Redis by its Service, which
-    has no address before its pod is Ready. Events that were numbered meanwhile are those that were
-    heard and those that `camera_ingest_events_dropped_total` counts, or it is said here.
+    Its Service leads nowhere until who listens is there: so nothing that workers have kept comes
+    before. Events that were numbered meanwhile are those that were heard and those that
+    `camera_ingest_events_dropped_total` counts, or it is said here.
     """
     stage = turn.stage
     with turn.judged(turn.workers, listening=False):
@@ -63,13 +61,19 @@ def redis_down(turn: Turn) -> None:
         stage.until(lambda: _left(stage, "redis"))
         before = stage.ears.heard()
         stage.ears.forget()
+        _lead(stage, to_redis=False)
         stage.clock.sleep(stage.minutes * _MINUTE)
         stage.cluster.kubectl("scale", "deployment", fleet.REDIS, "--replicas=1")
-        stage.until(lambda: _follow(stage), _SOON)
-        stage.cluster.kubectl("rollout", "status", f"deployment/{fleet.REDIS}", "--timeout=120s")
+        stage.until(lambda: _follow(stage))
+        _lead(stage, to_redis=True)
         stage.until(lambda: _unheard(stage))
         stage.clock.sleep(_OUT)
         turn.account = _account(before, stage.ears.heard(), _dropped(turn) - dropped)
+
+
+def _lead(stage: Stage, *, to_redis: bool) -> None:
+    patch = fleet.leads(to_redis=to_redis)
+    stage.cluster.kubectl("patch", "service", fleet.REDIS, "--type=merge", "--patch", patch)
 
 
 def _left(stage: Stage, component: str) -> str:
@@ -78,7 +82,7 @@ def _left(stage: Stage, component: str) -> str:
 
 
 def _follow(stage: Stage) -> str:
-    """Find where Redis is to be, and be there before the workers."""
+    """Find where Redis is, and be there before the workers."""
     found = stage.look().redis
     if found is None or found.host is None:
         return "Redis has no address yet"

@@ -3,7 +3,6 @@
 Each begins when all is well, judges once, and leaves what will be well again by itself.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from signal import SIGKILL
@@ -51,16 +50,14 @@ def shared(budget: Budget) -> Mapping[SessionKind, Budget]:
 def worker_killed(turn: Turn) -> None:
     """SIGKILL to a worker's process; its container is started again in the same pod.
 
-    The pod is made anew before the next time: a container that ends again within ten minutes waits
-    for kubelet's back-off, 10 s and more, and its cameras move when the Lease has run out.
+    The pod is a fresh one: a container that ends again within ten minutes waits for kubelet's
+    back-off, 10 s and more, and its cameras move when the Lease has run out.
     """
-    stage, victim = turn.stage, turn.worker()
+    stage, victim = turn.stage, turn.fresh_worker()
     with turn.judged([victim]):
         stage.cut([victim])
         stage.cluster.kill_in_pod(victim.name, SIGKILL)
         stage.until_received()
-    stage.until_settled()
-    stage.cluster.kubectl("delete", "pod", victim.name)
 
 
 def pod_deleted(turn: Turn) -> None:
@@ -68,7 +65,7 @@ def pod_deleted(turn: Turn) -> None:
     stage, victim = turn.stage, turn.worker()
     with turn.judged([victim]):
         stage.cluster.kubectl("delete", "pod", victim.name)
-        stage.until_settled()
+        stage.until_well()
 
 
 def node_killed(turn: Turn) -> None:
@@ -93,7 +90,7 @@ def node_cut_off(turn: Turn) -> None:
             stage.until_placed(victims)
         finally:
             stage.cluster.heal(node)
-        stage.until_settled()
+        stage.until_well()
 
 
 def node_drained(turn: Turn) -> None:
@@ -106,24 +103,21 @@ def node_drained(turn: Turn) -> None:
             stage.until_placed(turn.on(node))
         finally:
             stage.cluster.kubectl("uncordon", node)
-        stage.until_settled()
+        stage.until_well()
 
 
 def rolling_update(turn: Turn) -> None:
     """An annotation of the workers' pods is changed: they are replaced, one by one."""
     stage, before = turn.stage, {one.uid for one in turn.workers}
-    mark = {"spec": {"worker": {"podAnnotations": {"turn": f"{turn.stage.clock.time():.3f}"}}}}
+
+    def old() -> str:
+        left = [one.name for one in stage.look().workers if one.uid in before]
+        return f"not replaced: {', '.join(left)}" if left else ""
+
     with turn.judged(turn.workers):
-        stage.cluster.kubectl(
-            "patch", "camerapool", fleet.POOL, "--type=merge", "-p", json.dumps(mark)
-        )
-
-        def old() -> str:
-            left = [one.name for one in stage.look().workers if one.uid in before]
-            return f"not replaced: {', '.join(left)}" if left else ""
-
+        stage.patch_pool(fleet.annotation(f"{stage.clock.time():.3f}"))
         stage.until(old)
-        stage.until_settled()
+        stage.until_well()
 
 
 def scaled(turn: Turn) -> None:
@@ -132,17 +126,20 @@ def scaled(turn: Turn) -> None:
     That is the rebalance. Every move of both is judged.
     """
     stage, wanted = turn.stage, turn.stage.workers
+
+    def too_many() -> str:
+        left = len(stage.look().workers)
+        return f"{left} workers are left" if left >= wanted else ""
+
+    def scale(replicas: int) -> None:
+        stage.cluster.kubectl("scale", "camerapool", fleet.POOL, f"--replicas={replicas}")
+
     with turn.judged(turn.workers):
-        stage.cluster.kubectl("scale", "camerapool", fleet.POOL, f"--replicas={wanted - 1}")
-
-        def too_many() -> str:
-            left = len(stage.look().workers)
-            return f"{left} workers are left" if left >= wanted else ""
-
+        scale(wanted - 1)
         stage.until(too_many)
         stage.until_placed(())
-        stage.cluster.kubectl("scale", "camerapool", fleet.POOL, f"--replicas={wanted}")
-        stage.until_settled()
+        scale(wanted)
+        stage.until_even()
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {

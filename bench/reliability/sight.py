@@ -119,16 +119,20 @@ def unplaced(sight: Sight, away: Collection[str] = ()) -> str:
     return f"not captured where they are to be: {', '.join(lacking)}" if lacking else ""
 
 
-def unsettled(sight: Sight, workers: int) -> str:
-    """What is lacking until all is as before a fault, and evenly so; else empty."""
+def unwell(sight: Sight, workers: int) -> str:
+    """What is lacking until every worker is Ready and every camera captured; else empty."""
     ready = [one for one in sight.workers if one.ready]
     if not len(ready) == len(sight.workers) == workers:
         return f"{len(ready)} of {len(sight.workers)} workers are ready, wanted are {workers}"
+    return unplaced(sight)
+
+
+def uneven(sight: Sight) -> str:
+    """Whether one worker has many more cameras than another; else empty."""
     loads = Counter({one.name: 0 for one in sight.workers})
     loads.update(camera.worker for camera in sight.cameras.values() if camera.worker)
-    if max(loads.values()) - min(loads.values()) > SPREAD:
-        return f"uneven: {dict(loads)}"
-    return unplaced(sight)
+    least, most = min(loads.values()), max(loads.values())
+    return f"uneven: {dict(loads)}" if most - least > SPREAD else ""
 
 
 def _placed(status: _Status) -> Placed:

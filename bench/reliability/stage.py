@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.reliability import sight, truth
+from bench.reliability import fleet, sight, truth
 from bench.reliability.cluster import Cameras, Clock, Cluster, Ears, Meters, NotWell
 from bench.reliability.result import SessionKind
 from bench.reliability.sight import Pod, Sight
 from bench.reliability.truth import Cut
 
 PATIENCE: Final = 300.0  # s; beyond it, what was broken does not heal by itself
-LOOK: Final = 1.0  # s from one look to the next: each costs the machine that is measured
+_LOOK: Final = 1.0  # s from one look to the next: each costs the machine that is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Stage:
     def look(self) -> Sight:
         return sight.read(self.cluster.kubectl("get", "cameras,pods", "--output", "json"))
 
-    def until(self, lacking: Callable[[], str], pause: float = LOOK) -> None:
-        """Wait until nothing is lacking, and ask again after so many seconds. Raises NotWell."""
+    def until(self, lacking: Callable[[], str]) -> None:
+        """Wait until nothing is lacking. Raises NotWell."""
         deadline = self.clock.time() + PATIENCE
         while True:
             try:
@@ -56,11 +56,22 @@ class Stage:
                 return
             if self.clock.time() > deadline:
                 raise NotWell(f"not within {PATIENCE:g} s: {said}")
-            self.clock.sleep(pause)
+            self.clock.sleep(_LOOK)
 
-    def until_settled(self) -> Sight:
-        """Until all is as before a fault: every worker Ready, loads even, every frame received."""
-        self.until(lambda: sight.unsettled(self.look(), self.workers) or self._silent())
+    def until_well(self) -> None:
+        """Until every worker is Ready and every frame received."""
+        self.until(lambda: sight.unwell(self.look(), self.workers) or self._silent())
+
+    def until_even(self) -> Sight:
+        """Let loads be evened out, until all is well and they are; then no more."""
+        self.patch_pool(fleet.rebalance(on=True))
+
+        def lacking() -> str:
+            seen = self.look()
+            return sight.unwell(seen, self.workers) or sight.uneven(seen) or self._silent()
+
+        self.until(lacking)
+        self.patch_pool(fleet.rebalance(on=False))
         return self.look()
 
     def until_placed(self, away: Iterable[Pod]) -> None:
@@ -76,6 +87,9 @@ class Stage:
         """What was being sent to them is received no more, from this instant on."""
         now = self.clock.time()
         self.cuts.extend(Cut(now, worker.host) for worker in workers if worker.host)
+
+    def patch_pool(self, patch: str) -> None:
+        self.cluster.kubectl("patch", "camerapool", fleet.POOL, "--type=merge", "--patch", patch)
 
     def _silent(self) -> str:
         now = self.clock.time()

@@ -37,7 +37,7 @@ class Turn:
         self._cameras: tuple[CameraResult, ...] = ()
         self._violations: tuple[str, ...] = ()
         self._lost_events: int | None = None
-        self.before: Sight = stage.until_settled()
+        self.before: Sight = stage.until_even()
 
     @property
     def workers(self) -> list[Pod]:
@@ -47,6 +47,15 @@ class Turn:
     def worker(self) -> Pod:
         """Whose turn it is."""
         return self.workers[self.number % len(self.workers)]
+
+    def fresh_worker(self) -> Pod:
+        """The same, in a pod whose container has not ended yet.
+
+        One that ends again within ten minutes is started after kubelet's back-off, 10 s and more.
+        """
+        self.stage.cluster.kubectl("delete", "pod", self.worker().name)
+        self.before = self.stage.until_even()
+        return self.worker()
 
     def node(self) -> str:
         """Whose turn it is, of the nodes that have a worker and not Redis: it is to tell."""

@@ -5,7 +5,6 @@ with others after `MOVED` seconds, a killed process is back after `BACK`, a plan
 where two may read and breaks where they may not. Three workers, one on each of three nodes.
 """
 
-import heapq
 import itertools
 import json
 import math
@@ -21,33 +20,12 @@ from bench.reliability.cluster import NotWell
 from bench.reliability.heard import Heard
 from bench.reliability.result import SessionKind
 from ingest_simulator.session import SessionRecord
+from tests.bench.reliability.played_clock import PlayedClock
 
 FPS = fleet.FPS
 BACK, MOVED, MADE, OVERLAP, BREAK = 2.0, 10.0, 5.0, 0.4, 1.0
 REDIS = "10.91.1.99"
 _ROUNDING = 1e-6
-
-
-class PlayedClock:
-    """What is to happen happens while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self._now = 1000.0
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-
-    def time(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float, /) -> None:
-        until = self._now + seconds
-        while self._due and self._due[0][0] <= until:
-            self._now, _, act = heapq.heappop(self._due)
-            act()
-        self._now = until
-
-    def after(self, seconds: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (self._now + seconds, next(self._numbers), act))
 
 
 @dataclass
@@ -91,7 +69,7 @@ class PlayedCluster:
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._api = True
+        self._api, self._evens = True, False
         self._pods = Counter({"operator": 2, "redis": 1})
         self._redis_away: list[float] = []
         self._workers = [
@@ -121,9 +99,8 @@ class PlayedCluster:
                 self._each(self._on(node), self._leave)
             case ("uncordon", node):
                 self._each(self._on(node), self._return)
-            case ("patch", "camerapool", *_):
-                for number, worker in enumerate(self._workers):
-                    self.clock.after(2 * MADE * number, partial(self._replace, worker))
+            case ("patch", *_, patch):
+                self._patch(patch)
             case ("scale", "camerapool", _, replicas):
                 wanted = int(replicas.partition("=")[2])
                 self._each(self._workers[wanted:], self._leave)
@@ -278,7 +255,7 @@ class PlayedCluster:
             self.clock.after(MOVED, move)
 
     def _even_out(self) -> None:
-        while True:
+        while self._evens:
             loads = {one.name: len(self._cameras_of(one)) for one in self._workers if one.ready}
             most = max(loads, key=lambda name: loads[name])
             least = min(loads, key=lambda name: loads[name])
@@ -286,9 +263,19 @@ class PlayedCluster:
                 return
             self._move(self._cameras_of(self._named(most))[0], self._named(least))
 
+    def _patch(self, patch: str) -> None:
+        if patch == fleet.leads(to_redis=True):
+            self._redis_away.append(self.clock.time())
+        elif "rebalance" in patch:
+            self._evens = patch == fleet.rebalance(on=True)
+            self._even_out()
+        elif "podAnnotations" in patch:
+            for number, worker in enumerate(self._workers):
+                self.clock.after(2 * MADE * number, partial(self._replace, worker))
+
     def _scale(self, component: str, replicas: int) -> None:
         self._pods[component] = replicas
-        if component == "redis":
+        if component == "redis" and not replicas:
             self._redis_away.append(self.clock.time())
 
     # What is

@@ -10,14 +10,8 @@ from bench.reliability.run import repeat
 from bench.reliability.scenarios import SCENARIOS
 from bench.reliability.stage import Stage
 from bench.reliability.turn import Turn
-from tests.bench.reliability.played_cluster import (
-    BACK,
-    BREAK,
-    FPS,
-    MOVED,
-    PlayedClock,
-    PlayedCluster,
-)
+from tests.bench.reliability.played_clock import PlayedClock
+from tests.bench.reliability.played_cluster import BACK, BREAK, FPS, MOVED, PlayedCluster
 
 MINUTES = 0.5
 INTERVAL = 1 / FPS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.reliability.sight import SPREAD, Pod, read, unplaced, unsettled
+from bench.reliability.sight import SPREAD, Pod, read, uneven, unplaced, unwell
 
 
 def camera(name: str, worker: str = "default-0", **status: Any) -> dict[str, Any]:
@@ -89,14 +89,18 @@ def test_a_worker_that_is_away_or_not_ready_captures_nothing() -> None:
     assert unplaced(sight(camera("a"), pod("default-0", ready=False))) != ""
 
 
-def test_all_is_well_once_every_worker_is_ready_and_loads_are_even() -> None:
+def test_all_is_well_once_every_worker_is_ready_and_every_camera_captured() -> None:
     workers = [pod(f"default-{number}") for number in range(3)]
-    even = [camera(f"c{number}", f"default-{number % 3}") for number in range(9)]
-    assert unsettled(sight(*even, *workers), 3) == ""
-    assert unsettled(sight(*even, *workers), 2) != ""
-    assert unsettled(sight(*even, *workers[:2]), 3) != ""
-    crowd = [camera(f"c{number}") for number in range(SPREAD + 1)]
-    assert unsettled(sight(*crowd[1:], *workers), 3) == ""
-    assert "uneven" in unsettled(sight(*crowd, *workers), 3)
+    cameras = [camera(f"c{number}", f"default-{number % 3}") for number in range(9)]
+    assert unwell(sight(*cameras, *workers), 3) == ""
+    assert unwell(sight(*cameras, *workers), 2) != ""
+    assert unwell(sight(*cameras, *workers[:2]), 3) != ""
     moving = camera("m", assignment={"worker": "default-0", "epoch": 4, "previous": "default-1"})
-    assert "m" in unsettled(sight(*even, moving, *workers), 3)
+    assert "m" in unwell(sight(*cameras, moving, *workers), 3)
+
+
+def test_loads_are_uneven_where_one_worker_has_many_more_cameras() -> None:
+    workers = [pod(f"default-{number}") for number in range(3)]
+    crowd = [camera(f"c{number}") for number in range(SPREAD + 1)]
+    assert uneven(sight(*crowd[1:], *workers)) == ""
+    assert "uneven" in uneven(sight(*crowd, *workers))
