@@ -22,9 +22,7 @@ WORKERS: Final = 3
 FPS: Final = 5
 CAMERAS: Final = 60
 _THIRD: Final = 3
-# Thousandths of a worker's budget. A rebalance takes the heaviest first: so a node that comes back
-# gets Exclusive cameras, too, and they do not all end up on the node that is never hit.
-_WEIGHTS: Final[Mapping[SessionKind, int]] = {"Shared": 16, "Exclusive": 17}
+_WEIGHT: Final = 16  # thousandths of a worker's budget
 _MOVES: Final = 600  # a minute
 _SKEW_PERCENT: Final = 5  # of the budget: three cameras
 
@@ -82,14 +80,25 @@ def cameras(urls: Iterable[str]) -> tuple[dict[str, SessionKind], str]:
     """The cameras of these URLs, and the manifest of all of them."""
     by_name = {url.rpartition("/")[2]: url for url in urls}
     found = kinds(by_name)
-    items = [_camera(name, url, found[name]) for name, url in by_name.items()]
+    weights = _weights(found)
+    items = [_camera(name, url, found[name], weights[name]) for name, url in by_name.items()]
     return found, json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def _camera(name: str, url: str, session: SessionKind) -> dict[str, Any]:
+def _weights(kinds: Mapping[str, SessionKind]) -> Mapping[str, int]:
+    """All the same, but that every other Exclusive camera is a little heavier.
+
+    A rebalance takes the heaviest first, and Shared ones before Exclusive ones. So a worker that
+    is new gets both; else all Exclusive cameras would end up on the node that is never hit.
+    """
+    heavy = [name for name, kind in kinds.items() if kind == "Exclusive"][::2]
+    return {name: _WEIGHT + (name in heavy) for name in kinds}
+
+
+def _camera(name: str, url: str, session: SessionKind, weight: int) -> dict[str, Any]:
     spec = {
         "poolRef": {"name": POOL},
-        "weight": _WEIGHTS[session],
+        "weight": weight,
         "source": {"rtsp": {"url": url, "session": session}},
     }
     return {

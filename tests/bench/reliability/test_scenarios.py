@@ -159,10 +159,3 @@ def test_each_scenario_says_how_it_is_done_and_no_two_have_one_title() -> None:
     assert all(scenario.how for scenario in SCENARIOS.values())
     titles = [scenario.title for scenario in SCENARIOS.values()]
     assert len(titles) == len(set(titles))
-
-
-def test_a_third_of_the_cameras_is_exclusive_and_each_worker_gets_some() -> None:
-    kinds = fleet.kinds(f"cam{number}" for number in range(60))
-    assert list(kinds.values()).count("Exclusive") == 20
-    for worker in range(fleet.WORKERS):
-        assert set(list(kinds.values())[worker :: fleet.WORKERS]) == {"Shared", "Exclusive"}
