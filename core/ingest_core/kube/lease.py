@@ -189,17 +189,23 @@ class LeaseHolder:
         """
         self.term.until = -math.inf
         found, self._found = self._found, None
-        if found is None or found.lease.spec.holder_identity != self._identity:
+        if found is None or self._now() < self._alone:
             return
-        if self._now() < self._alone:
+        try:
+            try:
+                await self._let_go(found)
+            except ApiConflict:  # a renewal that was broken off was written all the same
+                await self._let_go(_Found.of(await self._api.get(LEASES, self._name)))
+        except (ApiUnavailable, ApiRefused) as error:
+            log.info("lease_not_released", lease=self._name, error=str(error))
+
+    async def _let_go(self, found: _Found) -> None:
+        if found.lease.spec.holder_identity != self._identity:
             return
         spec = msgspec.structs.replace(
             found.lease.spec, holder_identity=None, lease_duration_seconds=1
         )
-        try:
-            await self._put(found, spec)
-        except (ApiUnavailable, ApiRefused) as error:
-            log.info("lease_not_released", lease=self._name, error=str(error))
+        await self._put(found, spec)
 
     async def _step(self) -> bool:
         """Take or renew; False: another one has it.

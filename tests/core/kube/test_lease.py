@@ -545,6 +545,38 @@ async def test_whoever_lets_go_lets_a_candidate_in_at_its_next_look() -> None:
 
 
 @in_virtual_time
+async def test_a_renewal_that_was_broken_off_and_written_all_the_same_keeps_nobody_out() -> None:
+    """Who ends says so on the Lease first: the answer to that may come too late."""
+    server = MemoryServer()
+    one, api = holder(server, "one")
+    async with running(one) as (task,):
+        await taken(one)
+        await asyncio.sleep(1)
+        api.after = for_ever
+        version = server.version
+        one.annotate("draining", "true")
+        await asyncio.sleep(0.1)
+        assert server.version > version
+        task.cancel()
+        api.after = at_once
+        await one.release()
+    assert lease(server)["spec"].get("holderIdentity") is None
+
+
+@in_virtual_time
+async def test_whoever_took_it_before_it_was_let_go_keeps_it() -> None:
+    server = MemoryServer()
+    one, _ = holder(server, "one")
+    async with running(one) as (task,):
+        await taken(one)
+        await asyncio.sleep(1)
+        task.cancel()
+        put_lease(server, NAME, 1, holder="other")
+        await one.release()
+    assert lease(server)["spec"]["holderIdentity"] == "other"
+
+
+@in_virtual_time
 async def test_what_is_not_held_is_not_let_go() -> None:
     server = MemoryServer()
     put_lease(server, NAME, 1, holder="other")
