@@ -7,6 +7,7 @@ scenario; `--page` writes the page of that again. Needs root: the nodes are this
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import machine
-from bench.reliability import fleet, page, real, result
+from bench.reliability import page, real, result
 from bench.reliability.figures import faults
 from bench.reliability.result import Measured
 from bench.reliability.run import repeat
@@ -34,7 +35,6 @@ def main(arguments: Sequence[str]) -> int:
     add = parser.add_argument
     add("--times", type=int, default=_TIMES, help="of each (default %(default)s)")
     add("--minutes", type=float, default=_MINUTES, help="of the last three (%(default)g)")
-    add("--cameras", type=int, default=fleet.CAMERAS, help="how many (default %(default)s)")
     add("--look", type=Path, metavar="DIR", help="keep it there, and leave the page as it is")
     add("--page", action="store_true", help="only write the page, of what is kept")
     given = parser.parse_args(arguments)
@@ -45,37 +45,43 @@ def main(arguments: Sequence[str]) -> int:
         kept = result.load(result.directory())
         _write({name: one for name, one in kept.items() if name in asked})
         return 0
+    if len(asked) > 1:  # each on a cluster of its own: none finds what another one broke
+        options = [argument for argument in arguments if argument not in SCENARIOS]
+        return max([_by_itself(name, options) for name in asked])
     try:
-        return _measure(asked, given)
+        _measure(asked[0], given)
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
 
 
-def _measure(asked: Sequence[str], given: argparse.Namespace) -> int:
+def _by_itself(name: str, options: Sequence[str]) -> int:
+    command = [sys.executable, "-m", "bench.reliability", name, *options]
+    return subprocess.run(command, check=False).returncode
+
+
+def _measure(name: str, given: argparse.Namespace) -> None:
     told = machine.facts()
-    facts = ", ".join(told[name] for name in ("CPU", "Memory", "Kernel"))
+    facts = ", ".join(told[fact] for fact in ("CPU", "Memory", "Kernel"))
+    command = f"make reliability SCENARIO={name}{_differently(name, given)}"
+    kept: dict[str, Measured] = {}
+
+    def keep(measured: Measured) -> None:
+        kept[name] = measured
+        result.save(measured, given.look or result.directory())
+        times = len(measured.repetitions)
+        seconds = f"{measured.repetitions[-1].seconds:.0f} s" if times else ""
+        print(f"  {name} {times}: {seconds}", flush=True)
+
     with (
         tempfile.TemporaryDirectory() as home,
-        real.stage(given.cameras, given.minutes, Path(home)) as stage,
+        real.stage(given.minutes, Path(home)) as stage,
     ):
-        for name in asked:
-            kept: dict[str, Measured] = {}
-
-            def keep(measured: Measured, kept: dict[str, Measured] = kept) -> None:
-                kept[measured.scenario] = measured
-                result.save(measured, given.look or result.directory())
-                last = measured.repetitions[-1:] or (None,)
-                seconds = f"{last[0].seconds:.0f} s" if last[0] else measured.broken_off
-                print(f"  {measured.scenario} {len(measured.repetitions)}: {seconds}", flush=True)
-
-            command = f"make reliability SCENARIO={name}{_differently(name, given)}"
-            repeat(name, stage, given.times, machine=facts, command=command, keep=keep)
-            for measured in kept.values():
-                print(*page.rows(measured), *faults(measured), sep="\n", flush=True)
-            if not given.look:
-                _write(kept)
-    return 0
+        repeat(name, stage, given.times, machine=facts, command=command, keep=keep)
+    print(*page.rows(kept[name]), *faults(kept[name]), sep="\n", flush=True)
+    if not given.look:
+        _write(kept)
 
 
 def _differently(name: str, given: argparse.Namespace) -> str:

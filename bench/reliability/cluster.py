@@ -8,6 +8,7 @@ from signal import Signals
 from typing import Protocol
 
 from bench.reliability.heard import Heard
+from bench.reliability.sight import Pod
 from ingest_simulator.session import SessionRecord
 
 
@@ -32,8 +33,8 @@ class Cluster(Protocol):
 
     def heal(self, node: str) -> None: ...
 
-    def kill_in_pod(self, pod: str, signal: Signals) -> None:
-        """Send a signal to the first process of a pod's container."""
+    def kill_in_pod(self, pod: Pod, signal: Signals) -> None:
+        """Send a signal to the first process of a pod's container, without asking Kubernetes."""
 
     def stop_api_server(self) -> None:
         """It answers nobody, and its connections are gone."""

@@ -22,7 +22,7 @@ def operator_down(turn: Turn) -> None:
         stage.cluster.kubectl("scale", "deployment", fleet.OPERATOR, "--replicas=0")
         stage.until(lambda: _left(stage, "operator"))
         stage.cut([victim])
-        stage.cluster.kill_in_pod(victim.name, SIGKILL)
+        stage.cluster.kill_in_pod(victim, SIGKILL)
         stage.clock.sleep(stage.minutes * _MINUTE)
         stage.cluster.kubectl(
             "scale", "deployment", fleet.OPERATOR, f"--replicas={fleet.OPERATORS}"

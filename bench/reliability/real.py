@@ -4,12 +4,13 @@ The simulator runs beside the control plane, so no node's death touches it.
 """
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import urllib3
@@ -19,6 +20,7 @@ from bench.processes import python, running
 from bench.reliability import fleet
 from bench.reliability.cluster import NotWell
 from bench.reliability.ears import RedisEars
+from bench.reliability.sight import Pod
 from bench.reliability.stage import Stage
 from ingest_core import names
 from ingest_simulator.main import FirstLine
@@ -30,6 +32,7 @@ from tests.cluster.nodes.machine import CGROUPS
 
 _NAMESPACE: Final = "cameras"
 _PAUSE: Final = b"/pause"
+_COUNTED: Final = re.compile(r"^NSpid:.*\t(\d+)$", re.MULTILINE)  # as its own namespace counts
 
 
 class RealCluster:
@@ -57,9 +60,8 @@ class RealCluster:
     def heal(self, node: str) -> None:
         self._nodes.nodes[node].heal()
 
-    def kill_in_pod(self, pod: str, signal: Signals) -> None:
-        uid = self.kubectl("get", "pod", pod, "--output=jsonpath={.metadata.uid}")
-        os.kill(_first_process(uid), signal)
+    def kill_in_pod(self, pod: Pod, signal: Signals) -> None:
+        os.kill(_first_process(pod.uid), signal)
 
     def stop_api_server(self) -> None:
         self._nodes.control_plane.server.kill()
@@ -99,18 +101,17 @@ class WorkerMeters:
 
 
 @contextmanager
-def stage(cameras: int, minutes: float, home: Path) -> Iterator[Stage]:
+def stage(minutes: float, home: Path) -> Iterator[Stage]:
     """Everything, running, until the block ends.
 
     Args:
-        cameras: How many.
         minutes: How long the last outages last.
         home: A folder for what commands remember.
 
     Raises:
         Unavailable: There can be no cluster of nodes here.
     """
-    with cluster.running(fleet.WORKERS) as nodes, _simulated(cameras) as told:
+    with cluster.running(fleet.WORKERS) as nodes, _simulated() as told:
         by = CommandLine(nodes.kubeconfig, home, _NAMESPACE)
         installation = Installation(by, fleet.RELEASE, fleet.values())
         installation.make_namespace()
@@ -130,10 +131,10 @@ def stage(cameras: int, minutes: float, home: Path) -> Iterator[Stage]:
 
 
 @contextmanager
-def _simulated(cameras: int) -> Iterator[FirstLine]:
+def _simulated() -> Iterator[FirstLine]:
     here = addresses.CONTROL_PLANE
     listen = ("--listen", f"{here}:0", "--control", f"{here}:0", "--json")
-    shape = ("--cameras", str(cameras), "--fps", str(fleet.FPS))
+    shape = ("--cameras", str(fleet.CAMERAS), "--fps", str(fleet.FPS))
     with running(python("ingest_simulator.main", *shape, *listen)) as simulator:
         yield simulator.hear(FirstLine)
 
@@ -142,10 +143,10 @@ def _first_process(uid: str) -> int:
     """Of a pod's only container, as this machine counts: by its cgroup. Raises NotWell."""
     for file in (CGROUPS / "memory").rglob(f"pod{uid}/*/cgroup.procs"):
         for pid in file.read_text().split():
-            process: Any = Path("/proc") / pid
-            counted = (process / "status").read_text().partition("NSpid:")[2].splitlines()[0]
-            if counted.split()[-1] == "1" and not (process / "cmdline").read_bytes().startswith(
-                _PAUSE
-            ):
+            process = Path("/proc") / pid
+            counted = _COUNTED.search((process / "status").read_text())
+            assert counted is not None, "the kernel tells how each namespace counts a process"
+            command = (process / "cmdline").read_bytes()
+            if counted[1] == "1" and not command.startswith(_PAUSE):
                 return int(pid)
     raise NotWell(f"no process of the pod {uid} is here")

@@ -56,7 +56,7 @@ def worker_killed(turn: Turn) -> None:
     stage, victim = turn.stage, turn.fresh_worker()
     with turn.judged([victim]):
         stage.cut([victim])
-        stage.cluster.kill_in_pod(victim.name, SIGKILL)
+        stage.cluster.kill_in_pod(victim, SIGKILL)
         stage.until_received()
 
 

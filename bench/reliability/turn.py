@@ -18,7 +18,7 @@ _AFTER: Final = 3.0  # s of it after all is well: it has to last, and consumers 
 
 
 class Turn:
-    """Made when all is well, by `begin`; a scenario judges once in it.
+    """Made when all is well; a scenario judges once in it.
 
     Attributes:
         stage: Where it plays.

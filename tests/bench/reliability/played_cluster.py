@@ -19,6 +19,7 @@ from bench.reliability import fleet
 from bench.reliability.cluster import NotWell
 from bench.reliability.heard import Heard
 from bench.reliability.result import SessionKind
+from bench.reliability.sight import Pod
 from ingest_simulator.session import SessionRecord
 from tests.bench.reliability.played_clock import PlayedClock
 
@@ -132,9 +133,9 @@ class PlayedCluster:
                         sessions.append(self._session(worker))
         self._even_out()
 
-    def kill_in_pod(self, pod: str, signal: Signals) -> None:
+    def kill_in_pod(self, pod: Pod, signal: Signals) -> None:
         assert signal is Signals.SIGKILL
-        worker = self._named(pod)
+        worker = self._named(pod.name)
         mine = self._cameras_of(worker)
         for camera in mine:
             self._close(camera, worker)
