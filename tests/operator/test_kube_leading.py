@@ -110,7 +110,10 @@ async def test_an_operator_that_starts_finds_what_is_there(here: Operated) -> No
     for name, assignment in before.items():
         if assignment is not None and assignment.worker is not None:
             assert here.cameras.cameras[name].status.assignment == assignment
-    assert await operator.sample('camera_ingest_camera_moves_total{reason="new"}') == 100
+    moves = partial(operator.sample, 'camera_ingest_camera_moves_total{reason="new"}')
+    # Moves are counted when their pass ends, which is after the last write is seen.
+    await here.eventually(moves, "the moves are counted")
+    assert await moves() == 100
 
 
 async def test_an_outage_of_the_api_server_moves_nothing(here: Operated) -> None:
