@@ -1,15 +1,11 @@
 """CRDs of others, whose kinds the chart makes: as their own Go modules ship them."""
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from tests.cluster.binaries import Unavailable
+from tests.cluster.go_modules import downloaded
 
 FILES: Final = {
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": [
@@ -33,15 +29,3 @@ def foreign_crds() -> Iterator[Any]:
         folder = downloaded(module)
         for file in files:
             yield yaml.safe_load((folder / file).read_text())
-
-
-def downloaded(module: str) -> Path:
-    """The files of a Go module. Raises as `foreign_crds`."""
-    go = shutil.which("go")
-    if go is None:
-        raise Unavailable(f"there is no Go to download {module} with")
-    command = [go, "mod", "download", "-json", module]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Unavailable(f"{module} cannot be downloaded: {done.stdout[-300:]}")
-    return Path(json.loads(done.stdout)["Dir"])

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.chart.foreign_crds import downloaded
 from tests.chart.rendering import Chart
 from tests.cluster.api_server import ApiServer
 from tests.cluster.binaries import KUBECTL, Unavailable
+from tests.cluster.go_modules import downloaded
 from tests.cluster.guide import ROOT, commands
 from tests.cluster.plugin import bare_api_server
 

@@ -45,6 +45,12 @@ HELM = GoCommand(
     },
 )
 PAUSE = GoCommand("pause", "1", folder="pause", package=".")
+CONTOUR = GoCommand(
+    "contour",
+    "v1.33.8",
+    folder="contour",
+    package="github.com/projectcontour/contour/cmd/contour",
+)
 
 
 @dataclass(frozen=True, slots=True)
