@@ -254,8 +254,8 @@ FLOODS: dict[str, Callable[[], Script]] = {
 
 
 MEMORY = {"ten thousand media": 64}  # MiB, where FFmpeg's largest allocation is not the bound
-# Where it is: four of 104 MiB at once (a parser's old and new buffer, the packet, the decoder's), and
-# what a process takes by the way. Without the bound it was 1.1 GB.
+# Where it is: four of 104 MiB at once (a parser's old and new buffer, the packet, the decoder's),
+# and what a process takes by the way. Without the bound it was 1.1 GB.
 MOST = 4 * 104 + 64
 
 
