@@ -4,7 +4,6 @@ A file for each scenario, outside of the checkout, written after each repetition
 broken off has lost nothing. Written whole or not at all.
 """
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.reliability.truth import Outcome
+from tests.cluster import cache
 
 SessionKind = Literal["Shared", "Exclusive"]
 
@@ -72,7 +72,6 @@ class Measured(Struct, frozen=True):
         date: Of the last time.
         machine: In words.
         command: That did it.
-        fps: Of each camera.
         asked: How many times it was to be repeated.
         broken_off: Why it was not repeated so many times.
     """
@@ -81,7 +80,6 @@ class Measured(Struct, frozen=True):
     date: str
     machine: str
     command: str
-    fps: int
     asked: int
     repetitions: tuple[Repetition, ...]
     broken_off: str = ""
@@ -89,8 +87,7 @@ class Measured(Struct, frozen=True):
 
 def directory() -> Path:
     """Where they are kept."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "camera-ingest" / "reliability"
+    return cache.folder() / "reliability"
 
 
 def save(measured: Measured, where: Path) -> None:

@@ -51,7 +51,6 @@ def repeat(
                 date=date,
                 machine=machine,
                 command=command,
-                fps=stage.fps,
                 asked=asked,
                 repetitions=tuple(done),
                 broken_off=broken_off,

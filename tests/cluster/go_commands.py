@@ -5,14 +5,14 @@ needs no other module), appears there whole or not at all, and is never built tw
 is downloaded but Go modules, by `go`.
 """
 
-import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.cluster import cache
 
 HERE = Path(__file__).resolve().parent
 
@@ -42,11 +42,10 @@ class GoCommand:
     @property
     def target(self) -> Path:
         """Where it is once it was built."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         pinned = HERE / self.folder / "go.sum"
         sources = [pinned] if pinned.exists() else sorted((HERE / self.folder).glob("*.go"))
         key = hashlib.sha256(b"".join(one.read_bytes() for one in sources)).hexdigest()[:12]
-        return cache / "camera-ingest" / f"{self.folder}-{key}" / self.name
+        return cache.folder() / f"{self.folder}-{key}" / self.name
 
     def reason_to_build(self) -> str | None:
         """What `built` would build, as a line for people; None: nothing, or it cannot."""
@@ -60,25 +59,15 @@ class GoCommand:
         Raises:
             Unavailable: It is not here and cannot be made.
         """
-        target = self.target
-        if target.exists():
-            return target
+        return cache.made_once(self.target, self._build)
+
+    def _build(self, part: Path) -> None:
         go = shutil.which("go")
         if go is None:
             raise Unavailable(f"there is no Go to build {self.name} with")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with (target.parent / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may build: then it is there after
-            if not target.exists():
-                self._build(go, target)
-        return target
-
-    def _build(self, go: str, target: Path) -> None:
-        part = target.with_suffix(".part")
         flags = " ".join(("-s -w", *(f"-X {key}={value}" for key, value in self.stamps.items())))
         command = [go, "build", "-ldflags", flags, "-o", str(part), self.package]
         folder = HERE / self.folder
         done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise Unavailable(f"{self.name} does not build: {done.stderr.strip()[-500:]}")
-        part.rename(target)

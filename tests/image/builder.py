@@ -5,7 +5,6 @@ whole or not at all, and is never built twice at once; a few are kept. As a prog
 (`python -m tests.image.builder`) it builds what is missing and prints where it is.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import cache
 from tests.image import debian
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,9 +60,7 @@ def image() -> Image:
         Unavailable: It is not here, and cannot be made here.
         Broken: It cannot be made anywhere.
     """
-    place = _target()
-    if not place.exists():
-        _build_alone(place)
+    place = cache.made_once(_target(), _build_or_say_why)
     config = json.loads((place / "config.json").read_text())["config"]
     return Image(place / "image.tar", place / "root", config)
 
@@ -93,8 +91,7 @@ def _target() -> Path:
 
 
 def _cache() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "camera-ingest" / "images"
+    return cache.folder() / "images"
 
 
 def _obstacle() -> str | None:
@@ -104,24 +101,16 @@ def _obstacle() -> str | None:
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
-def _build_alone(place: Path) -> None:
+def _build_or_say_why(place: Path) -> None:
     if obstacle := _obstacle():
         raise Unavailable(obstacle)
-    _cache().mkdir(parents=True, exist_ok=True)
-    with (_cache() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be building: then it is there after
-        if place.exists():
-            return
-        part = place.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        try:
-            _build(part)
-        except subprocess.CalledProcessError as error:
-            raise Broken(f"the image does not build: {_said(error)}") from None
-        finally:
-            _tidy()
-        part.rename(place)
+    place.mkdir()
+    try:
+        _build(place)
+    except subprocess.CalledProcessError as error:
+        raise Broken(f"the image does not build: {_said(error)}") from None
+    finally:
+        _tidy()
 
 
 def _build(place: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_budget_says_what_it_asks() -> None:
 
 
 def measured(*repetitions: Repetition, broken_off: str = "") -> Measured:
-    return Measured("node-killed", "2026-11-25", "a", "b", 5, 20, repetitions, broken_off)
+    return Measured("node-killed", "2026-11-25", "a", "b", 20, repetitions, broken_off)
 
 
 def test_what_must_not_be_is_said_in_sentences() -> None:

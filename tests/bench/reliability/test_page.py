@@ -23,7 +23,7 @@ def measured(
     )
     violations = ("cam1 was read by two",) if gap > 50 else ()
     repetition = Repetition(0.0, 9.0, 12.0, cameras, violations, 7, account)
-    return Measured(scenario, date, "two cores", "make it so", 5, 20, (repetition,))
+    return Measured(scenario, date, "two cores", "make it so", 20, (repetition,))
 
 
 def test_a_row_has_the_figures_the_budget_and_whether_it_is_met() -> None:
