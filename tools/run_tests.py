@@ -132,11 +132,9 @@ def run(suites: list[Path]) -> int:
     """Run suites, side by side but for those of real pods, which share one cluster; the status."""
     pods = [suite for suite in suites if PODS in (suite, *suite.parents)]
     rest = [suite for suite in suites if suite not in pods]
-    if rest == [ROOT / "tests"]:
-        rest, pods = [one for one in sorted(rest[0].iterdir()) if is_suite(one)], [PODS]
     # Each file on one process: what its fixtures start is started once.
     parallel = ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
-    environment = {**os.environ, **given_cluster(sys.argv[1:])}
+    environment = {**os.environ, **given_cluster(suites)}
     statuses = []
     for options, chosen in ((parallel, rest), ((), pods)):
         if chosen:
@@ -147,22 +145,22 @@ def run(suites: list[Path]) -> int:
     return max(statuses)
 
 
-def is_suite(folder: Path) -> bool:
-    return folder.is_dir() and folder != PODS and any(folder.rglob("test_*.py"))
+def every_suite() -> list[Path]:
+    return [one for one in sorted((ROOT / "tests").iterdir()) if one.is_dir() and test_files(one)]
 
 
-def given_cluster(asked: list[str]) -> dict[str, str]:
+def given_cluster(suites: list[Path]) -> dict[str, str]:
     """A person's own cluster, if the tests of real pods alone were asked for.
 
     Who has one in his environment must not find tests in it because he ran `make test`.
     """
     mine = os.environ.get("KUBECONFIG")
-    return {"CAMERA_INGEST_KUBECONFIG": mine} if mine and asked == [PODS.name] else {}
+    return {"CAMERA_INGEST_KUBECONFIG": mine} if mine and suites == [PODS] else {}
 
 
 def main() -> int:
     install()
-    suites = [ROOT / "tests" / suite for suite in sys.argv[1:]] or [ROOT / "tests"]
+    suites = [ROOT / "tests" / suite for suite in sys.argv[1:]] or every_suite()
     prepare_programs(suites)
     return run(suites)
 
