@@ -70,4 +70,4 @@ image: ## The container image camera-ingest:latest; BUILDER=podman or buildah in
 clean: ## Remove what make made
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo test check chaos cluster cluster-down bench docs lock image clean
+.PHONY: help install demo test check chaos cluster cluster-down bench reliability docs lock image clean
