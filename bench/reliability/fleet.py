@@ -39,7 +39,7 @@ _ONE_A_NODE: Final = {
 
 
 def values() -> Mapping[str, Any]:
-    """Of the chart. What is not here is as it is by default."""
+    """Of the chart. What is not here is as an `Installation` has it by default."""
     return {
         "pool": {
             "spec": {
@@ -47,8 +47,7 @@ def values() -> Mapping[str, Any]:
                 "rebalance": {"maxMovesPerMinute": 0, "skewPercent": _SKEW_PERCENT},
                 "worker": {"affinity": _ONE_A_NODE},
             }
-        },
-        "redis": {"bundled": {"enabled": True}},
+        }
     }
 
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from tests.cluster.client import Client
-from tests.cluster.guide import ROOT
+from tests.cluster.nodes.installation import SIMULATED_CAMERAS
 from tests.cluster.plugin import Kubectl
 
-MANIFESTS = (ROOT / "docs" / "guide" / "simulated-cameras.yaml").read_text()
+MANIFESTS = SIMULATED_CAMERAS.read_text()
 RESTRICTED = {"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}
 JUDGED = "apply --warnings-as-errors --dry-run=server -f -"
 

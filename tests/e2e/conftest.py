@@ -7,7 +7,6 @@ import pytest
 from tests.cluster.command_line import CommandLine
 from tests.cluster.go_commands import Unavailable
 from tests.cluster.nodes.cluster import Cluster
-from tests.cluster.nodes.installation import SIMULATED_CAMERAS
 from tests.e2e import site as sites
 from tests.e2e.site import Site
 from tests.image import builder
@@ -36,9 +35,7 @@ def cameras(site: Site) -> Iterator[CommandLine]:
     installation = site.installation("cameras")
     installation.make_namespace()
     installation.install()
-    installation.by.kubectl("apply", "--filename", str(SIMULATED_CAMERAS))
-    ready = ("--for=condition=Ready", "--timeout=120s")
-    installation.by.kubectl("wait", *ready, "camera/lobby", "camera/yard")
+    installation.add_cameras()
     yield installation.by
     if site.nodes is None:  # ours goes as a whole
         site.admin.kubectl("delete", "namespace", "cameras")

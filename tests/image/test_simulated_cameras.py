@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-from tests.image.builder import ROOT, Image
+from tests.cluster.nodes.installation import SIMULATED_CAMERAS
+from tests.image.builder import Image
 from tests.image.container import Way, running
 
 Manifest = dict[str, Any]
 
-MANIFESTS = ROOT / "docs" / "guide" / "simulated-cameras.yaml"
 POD = "127.0.0.2"  # an address of the container that is not the one of programs that hide
 CLIPS = "import pathlib; print(*pathlib.Path('/tmp').rglob('*.clip'))"
 
@@ -20,7 +20,7 @@ def test_each_rtsp_camera_is_played_at_its_url_to_who_has_its_login(
     image: Image, tmp_path: Path
 ) -> None:
     kinds: dict[str, list[Manifest]] = {}
-    for one in yaml.safe_load_all(MANIFESTS.read_text()):
+    for one in yaml.safe_load_all(SIMULATED_CAMERAS.read_text()):
         kinds.setdefault(one["kind"], []).append(one)
     (deployment,), (service,), (secret,) = kinds["Deployment"], kinds["Service"], kinds["Secret"]
     pod = deployment["spec"]["template"]

@@ -20,9 +20,10 @@ from typing import Final
 from tests.cluster.api_server import ADMIN_TOKEN, write_kubeconfig
 from tests.cluster.binaries import HELM, KUBECTL
 from tests.cluster.command_line import CommandLine
+from tests.cluster.guide import ROOT
 from tests.cluster.nodes import cluster, commands
 from tests.cluster.nodes.cluster import Cluster
-from tests.cluster.nodes.installation import ROOT, SIMULATED_CAMERAS, Installation
+from tests.cluster.nodes.installation import Installation
 from tests.image import builder
 
 STATE: Final = Path("/run/camera-ingest-cluster")
@@ -126,12 +127,10 @@ def serve() -> int:
 def _furnish(running: Cluster, home: Path) -> None:
     server = running.control_plane.server
     write_kubeconfig(KUBECONFIG, server.url, server.ca_file, {"token": ADMIN_TOKEN}, NAMESPACE)
-    by = CommandLine(KUBECONFIG, home, NAMESPACE)
-    installation = Installation(by)
+    installation = Installation(CommandLine(KUBECONFIG, home, NAMESPACE))
     installation.make_namespace()
     installation.install()
-    by.kubectl("apply", "--filename", str(SIMULATED_CAMERAS))
-    by.kubectl("wait", "--for=condition=Ready", "--timeout=120s", "camera/lobby", "camera/yard")
+    installation.add_cameras()
     script = ENTER.with_suffix(".part")
     programs = f"{KUBECTL.parent}:{HELM.built().parent}"
     script.write_text(SCRIPT.format(pid=running.pid, kubeconfig=KUBECONFIG, programs=programs))

@@ -11,9 +11,9 @@ from typing import Any, Final
 import yaml
 
 from tests.cluster.nodes import archives
+from tests.cluster.nodes.installation import CHART
 from tests.image import builder
 
-CHART: Final = Path(__file__).resolve().parents[3] / "charts" / "camera-ingest"
 MADE_BY_HAND: Final = "docker.io/library/camera-ingest:latest"  # `make image`
 
 

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from tests.cluster.command_line import CommandLine
+from tests.cluster.guide import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[3]
 CHART: Final = ROOT / "charts" / "camera-ingest"
 SIMULATED_CAMERAS: Final = ROOT / "docs" / "guide" / "simulated-cameras.yaml"
 
@@ -41,3 +40,9 @@ class Installation:
         return self.by.helm(
             "upgrade", "--install", self.release, str(CHART), "--wait", "--timeout=3m", *options
         )
+
+    def add_cameras(self) -> None:
+        """Apply the simulated cameras of the guide, and wait until their frames come."""
+        self.by.kubectl("apply", "--filename", str(SIMULATED_CAMERAS))
+        ready = ("--for=condition=Ready", "--timeout=120s")
+        self.by.kubectl("wait", *ready, "camera/lobby", "camera/yard")
