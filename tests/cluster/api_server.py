@@ -87,7 +87,7 @@ class ApiServer:
         given = (*(f"--{name}={value}" for name, value in ours.items()), *options)
         self.process = Program(self._household, "kube-apiserver", (binaries.kube_apiserver, *given))
         groups = {"admin": "system:masters", **(users or {})}
-        self.tokens = {user: f"{user}-token" for user in groups}  # ADMIN_TOKEN is one of them
+        self.tokens = {user: f"{user}-token" for user in groups} | {"admin": ADMIN_TOKEN}
         lines = (f'{self.tokens[user]},{user},{user},"{group}"' for user, group in groups.items())
         (home / "tokens.csv").write_text("\n".join(lines) + "\n")
         (home / "audit-policy.json").write_text(json.dumps(POLICY))

@@ -1,12 +1,10 @@
 """kubectl and helm, as a person at one cluster types them."""
 
-import json
 import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.cluster.binaries import HELM, KUBECTL
 
@@ -39,10 +37,6 @@ class CommandLine:
         """
         return self.run(str(KUBECTL), f"--namespace={self.namespace}", *arguments, stdin=stdin)
 
-    def get(self, *arguments: str) -> Any:
-        """What `kubectl get` found, as JSON."""
-        return json.loads(self.kubectl("get", *arguments, "--output=json"))
-
     def helm(self, *arguments: str) -> str:
         """What helm printed.
 
@@ -51,7 +45,7 @@ class CommandLine:
         """
         return self.run(str(HELM.built()), f"--namespace={self.namespace}", *arguments)
 
-    def run(self, *command: str, stdin: str | None = None, seconds: float = SECONDS) -> str:
+    def run(self, *command: str, stdin: str | None = None) -> str:
         """What a command printed, which finds the cluster as one typed into a shell does.
 
         Raises:
@@ -64,7 +58,7 @@ class CommandLine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=seconds,
+            timeout=SECONDS,
         )
         if done.returncode != 0:
             raise Failed(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")

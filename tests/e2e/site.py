@@ -43,12 +43,10 @@ class Site:
         """The same person in a namespace."""
         return replace(self.admin, namespace=namespace)
 
-    def installation(
-        self, namespace: str, values: Mapping[str, Any] | None = None, release: str = "cameras"
-    ) -> Installation:
+    def installation(self, namespace: str, values: Mapping[str, Any] | None = None) -> Installation:
         """A release that is not installed yet."""
         given = {**self.image, **(values or {})}
-        return Installation(self.within(namespace), release, given)
+        return Installation(self.within(namespace), values=given)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from tests.cluster.go_commands import Unavailable
 PAUSE_IMAGE: Final = "localhost/pause:1"
 REDIS_IMAGE: Final = "localhost/redis:test"
 
-NONROOT: Final = "65532:65532"
+NONROOT: Final = "65532:65532"  # of every image, unless a pod's `securityContext` says otherwise
 _USERS: Final = "root:x:0:0::/:/none\nnonroot:x:65532:65532::/tmp:/none\n"
 _LIBRARY: Final = re.compile(r"(?:=> )?(/\S+) \(0x")  # of a line of ldd
 
@@ -76,7 +76,6 @@ def write(
     files: Mapping[str, Path],
     *,
     entrypoint: Sequence[str],
-    user: str = NONROOT,
     environment: Mapping[str, str] | None = None,
 ) -> None:
     """Write an image of one layer; whole or not at all.
@@ -87,7 +86,6 @@ def write(
         files: Files of this machine, by where the image has them. Links are followed; of
             permissions, only whether it may be executed is kept.
         entrypoint: What containers run, unless their pod says `command`.
-        user: Numbers of user and group, unless their pod says `securityContext`.
         environment: Beside PATH.
     """
     layer = _layer(files)
@@ -96,7 +94,7 @@ def write(
         "architecture": _architecture(),
         "os": "linux",
         "config": {
-            "User": user,
+            "User": NONROOT,
             "Env": [f"{key}={value}" for key, value in variables.items()],
             "Entrypoint": list(entrypoint),
             "WorkingDir": "/",

@@ -80,10 +80,10 @@ class Cluster:
         for node in self.nodes.values():
             node.load(image)
 
-    def await_ready(self, seconds: float = READY_SECONDS) -> None:
+    def await_ready(self) -> None:
         """Return when every node that is on is Ready."""
         on = {name for name, node in self.nodes.items() if node.on}
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if on <= self._ready():
                 return

@@ -4,7 +4,6 @@ They live in a network of their own, as on a host beside the nodes; so does the 
 joined it: it reaches nodes, pods and Services, and nothing of it can leave this machine.
 """
 
-import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from tests.cluster.api_server import ApiServer, write_kubeconfig
 from tests.cluster.binaries import Binaries
 from tests.cluster.go_commands import GoCommand
 from tests.cluster.nodes import addresses, commands
+from tests.cluster.nodes.machine import run
 from tests.cluster.programs import Household, Program
 
 BRIDGE: Final = "nodes"
@@ -36,7 +36,6 @@ class ControlPlane:
 
     Attributes:
         server: The API server.
-        programs: All others, by what they are.
     """
 
     def __init__(self, household: Household, binaries: Binaries, nodes: int) -> None:
@@ -52,14 +51,13 @@ class ControlPlane:
         )
         self.server = ApiServer(binaries, address=addresses.CONTROL_PLANE, users=users)
         self._household = household
-        self.programs: dict[str, Program] = {}
 
     def start(self) -> None:
         """Start everything; returns when the API is ready."""
-        _run("ip", "link", "add", BRIDGE, "type", "bridge")
+        run("ip", "link", "add", BRIDGE, "type", "bridge")
         address = f"{addresses.CONTROL_PLANE}/{addresses.PREFIX}"
-        _run("ip", "addr", "add", address, "dev", BRIDGE)
-        _run("ip", "link", "set", BRIDGE, "up")
+        run("ip", "addr", "add", address, "dev", BRIDGE)
+        run("ip", "link", "set", BRIDGE, "up")
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         self.server.start()
         self._begin(
@@ -110,10 +108,4 @@ class ControlPlane:
         self._program(commands.COREDNS.name, commands.COREDNS.built(), "-conf", str(corefile))
 
     def _program(self, name: str, *command: str | Path) -> None:
-        program = Program(self._household, name, command)
-        program.start()
-        self.programs[name] = program
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
+        Program(self._household, name, command).start()

@@ -23,6 +23,7 @@ from tests.cluster.programs import Household
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 NEEDED: Final = ("unshare", "nsenter", "ip")
+SECONDS: Final = 120.0  # in which a command that is waited for ends
 _CLONE_NEWNET: Final = 0x40000000
 
 Command = Sequence[str | Path]
@@ -105,20 +106,15 @@ class Machine:
         for cgroup in _cgroups(self.name):
             _remove_cgroup(cgroup)
 
-    def run(self, *command: str | Path, seconds: float = 120) -> str:
+    def run(self, *command: str | Path) -> str:
         """What a command in it printed; a failure raises."""
-        done = subprocess.run(
-            self.inside(command), check=False, capture_output=True, text=True, timeout=seconds
-        )
-        assert done.returncode == 0, f"{self.name}: {[*map(str, command)]}: {done.stderr.strip()}"
-        return done.stdout
+        return run(*self.inside(command))
 
-    def begin(self, name: str, *command: str | Path, environment: Sequence[str] = ()) -> None:
+    def begin(self, name: str, *command: str | Path) -> None:
         """Start a program in it; what it says goes to a file of its directory."""
         log = self.directory / f"{name}.log"
-        variables = ("env", *environment) if environment else ()
         with log.open("ab") as said:
-            inside = self.inside((*variables, *command))
+            inside = self.inside(command)
             begun = subprocess.Popen(inside, stdout=said, stderr=said, start_new_session=True)
         self._begun.append(begun)
 
@@ -136,6 +132,13 @@ class Machine:
             libc = ctypes.CDLL(None, use_errno=True)
             if libc.setns(network.fileno(), _CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), f"the network of {self.name} cannot be joined")
+
+
+def run(*command: str | Path) -> str:
+    """What a command in this thread's own network printed; a failure raises."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, f"{[*map(str, command)]}: {done.stderr.strip()}"
+    return done.stdout
 
 
 def _only_child(process: subprocess.Popen[bytes]) -> int:

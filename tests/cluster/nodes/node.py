@@ -5,7 +5,6 @@ Promise: the cable can be drawn, and the power; with the power back, it has what
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from tests.cluster.nodes import addresses, commands
 from tests.cluster.nodes.archives import PAUSE_IMAGE
 from tests.cluster.nodes.control_plane import BRIDGE
 from tests.cluster.nodes.images import Image
-from tests.cluster.nodes.machine import Machine
+from tests.cluster.nodes.machine import Machine, run
 
 CONTAINERD: Final = """\
 version = 2
@@ -103,10 +102,10 @@ class Node:
 
     def partition(self) -> None:
         """Draw its cable: it lives, and nobody reaches it nor is reached by it."""
-        _run("ip", "link", "set", self._cable, "down")
+        run("ip", "link", "set", self._cable, "down")
 
     def heal(self) -> None:
-        _run("ip", "link", "set", self._cable, "up")
+        run("ip", "link", "set", self._cable, "up")
 
     def remove(self) -> None:
         self._machine.remove()
@@ -120,14 +119,14 @@ class Node:
         """Lay the cable, of which one end went with the power if there was one."""
         there = str(self._machine.pid)
         ends = ("type", "veth", "peer", "name", "eth0", "netns", there)
-        _run("ip", "link", "add", self._cable, *ends)
-        _run("ip", "link", "set", self._cable, "master", BRIDGE, "up")
+        run("ip", "link", "add", self._cable, *ends)
+        run("ip", "link", "set", self._cable, "master", BRIDGE, "up")
         inside = self._machine.run
         inside("ip", "addr", "add", f"{self.address}/{addresses.PREFIX}", "dev", "eth0")
         inside("ip", "link", "set", "eth0", "up")
         inside("ip", "route", "add", "default", "via", addresses.CONTROL_PLANE)
         inside("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        _run("ip", "route", "replace", addresses.pods(self._number), "via", self.address)
+        run("ip", "route", "replace", addresses.pods(self._number), "via", self.address)
 
     def _write_configuration(self) -> None:
         (self._disk / "cni").mkdir(exist_ok=True)
@@ -196,8 +195,3 @@ def _pod_network(leases: Path, number: int) -> dict[str, Any]:
     }
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
     return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge, ports]}
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, f"{command}: {done.stderr.strip()}"
