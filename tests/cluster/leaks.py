@@ -45,11 +45,11 @@ def leaks(
         places: What is searched, each with what people call it.
         credentials: What must not be there.
     """
-    sought = [(one.name, one.core.lower().encode(), *_encoded(one.core)) for one in credentials]
+    sought = [(one.name, one.core.lower().encode(), [*_encoded(one.core)]) for one in credentials]
     return tuple(
         f"{place} has {name}"
         for place, content in places
-        for name, core, *encoded in sought
+        for name, core, encoded in sought
         if core in content.lower() or any(spelling in content for spelling in encoded)
     )
 
