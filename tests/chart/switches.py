@@ -74,7 +74,11 @@ CASES: Final[dict[str, Values]] = {
         "monitoring": {
             "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
             "podMonitor": {"enabled": True, "interval": "30s"},
-            "prometheusRule": {"enabled": True, "alertLabels": {"team": "video"}},
+            "prometheusRule": {
+                "enabled": True,
+                "alertLabels": {"team": "video"},
+                "for": {"CameraDown": "15m"},
+            },
             "dashboard": {"enabled": True},
         }
     },

@@ -15,9 +15,10 @@ from ingest_core import manifest, metrics
 from ingest_core.pool import CameraPool
 from ingest_operator.manifests import manifests
 from ingest_operator.settings import OperatorSettings
-from tests.chart.rendering import FOLDER, NAMESPACE, ROOT, Chart, of_kind
+from tests.chart.rendering import FOLDER, NAMESPACE, ROOT, Chart, Refused, Values, of_kind
 
 HERE = Path(__file__).parent
+GUIDE = ROOT / "docs" / "guide" / "helm.md"
 ALERTS = {"prometheusRule": {"enabled": True, "runbookUrl": "https://runbooks.example.com/"}}
 ALL = {
     "serviceMonitor": {"enabled": True},
@@ -34,11 +35,17 @@ NAMES = {one.name for one in CATALOGUE if one.kind != "histogram"} | {
 }
 
 
-def rules(chart: Chart) -> list[dict[str, Any]]:
-    made = of_kind(chart.render({"monitoring": ALERTS}), "PrometheusRule")["alerts"]
+def rules(chart: Chart, more: Values | None = None) -> list[dict[str, Any]]:
+    values = {"prometheusRule": {**ALERTS["prometheusRule"], **(more or {})}}
+    made = of_kind(chart.render({"monitoring": values}), "PrometheusRule")["alerts"]
     (group,) = made["spec"]["groups"]
     found: list[dict[str, Any]] = group["rules"]
     return found
+
+
+def waits(found: list[dict[str, Any]]) -> dict[str, str]:
+    """How long each must last until it fires, by alert."""
+    return {one["alert"]: one.get("for", "0s") for one in found}
 
 
 def dashboard() -> Any:
@@ -105,9 +112,31 @@ def test_alerts_ask_for_metrics_that_exist_and_for_those_of_this_installation_on
 
 
 def test_an_alert_takes_the_labels_that_are_given(chart: Chart) -> None:
-    values = {"monitoring": {"prometheusRule": {"enabled": True, "alertLabels": {"team": "video"}}}}
-    (group,) = of_kind(chart.render(values), "PrometheusRule")["alerts"]["spec"]["groups"]
-    assert {one["labels"]["team"] for one in group["rules"]} == {"video"}
+    found = rules(chart, {"alertLabels": {"team": "video"}})
+    assert {one["labels"]["team"] for one in found} == {"video"}
+
+
+def test_an_alert_waits_for_as_long_as_is_given_and_the_others_for_as_long_as_ever(
+    chart: Chart,
+) -> None:
+    given = {"CameraDown": "15m", "CameraEventsDropped": "30s"}
+    assert waits(rules(chart, {"for": given})) == waits(rules(chart)) | given
+
+
+def test_a_wait_of_an_alert_that_there_is_not_is_refused(chart: Chart) -> None:
+    every = dict.fromkeys(waits(rules(chart)), "1m")
+    assert waits(rules(chart, {"for": every})) == every
+    with pytest.raises(Refused, match="'CameraDwon'"):
+        rules(chart, {"for": {"CameraDwon": "1m"}})
+
+
+def test_the_guide_says_when_each_alert_fires(chart: Chart) -> None:
+    row = re.compile(r"^\| \[(\w+)\]\(.*\) \| (\w+) \| (\w+) \|$", re.MULTILINE)
+    made = rules(chart)
+    waited = waits(made)
+    assert row.findall(GUIDE.read_text()) == [
+        (one["alert"], one["labels"]["severity"], waited[one["alert"]]) for one in made
+    ]
 
 
 def test_the_dashboard_asks_for_metrics_that_exist(chart: Chart) -> None:
