@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from ingest_core.http import Listen, parse_listen, serve
@@ -79,6 +80,14 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 local=listen.local,
                 unready="the workers have not been read yet, or the gateway is about to end",
             )
+
+            async def leave(_request: web.Request, response: web.StreamResponse) -> None:
+                """A client that keeps its connection would be here until the very end."""
+                if draining.is_set():
+                    response.force_close()
+                    response.headers[hdrs.CONNECTION] = "close"
+
+            app.on_response_prepare.append(leave)
             try:
                 async with serve(app, listen) as addresses:
                     yield Running(addresses, registry, pods, draining)

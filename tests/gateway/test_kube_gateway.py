@@ -180,6 +180,27 @@ async def test_one_that_is_about_to_end_is_not_ready_and_serves(cluster: Cluster
     assert (await cluster.call("GET", "/api/cameras"))[0] == 200
 
 
+async def test_one_that_is_about_to_end_lets_each_connection_go_with_its_next_answer(
+    cluster: Cluster,
+) -> None:
+    async with worker_stand_in() as worker:
+        await cluster.pod("default-0", worker)
+        await cluster.call("POST", "/api/cameras", LOBBY)
+        await cluster.assign("lobby", "default-0")
+        paths = ("/api/cameras", LATEST, "/api/nothing")
+
+        async def closing() -> list[bool]:
+            return [
+                (await cluster.session.get(path)).headers.get("Connection") == "close"
+                for path in paths
+            ]
+
+        before = await closing()
+        cluster.program.draining.set()
+
+        assert (before, await closing()) == ([False] * len(paths), [True] * len(paths))
+
+
 async def test_before_the_cameras_were_read_none_is_called_unknown(
     api_server: ApiServer, namespace: str, tmp_path: Path
 ) -> None:
