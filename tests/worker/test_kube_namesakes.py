@@ -121,8 +121,14 @@ async def test_a_container_that_was_killed_reads_its_exclusive_cameras_again_bef
 ) -> None:
     one = of_pod(workers, "one", "--lease-duration-seconds", "120")
     await captured_by(workers, simulator, one)
+    before = workers.lease(A)
     one.program.kill()
     one.program.start()
     await workers.until(lambda: len(simulator.sessions("lobby")) == 2, "it comes back", 60)
     never_two(simulator)
     assert "may_live" not in one.program.said
+    after = workers.lease(A)
+    assert before is not None
+    assert after is not None
+    assert after.spec.holder_identity != before.spec.holder_identity
+    assert after.spec.acquire_time == before.spec.acquire_time, "its term goes on"

@@ -3,7 +3,10 @@
 `until` counts from before the renewal was sent, and ends before the Lease does, so it is over for
 us earlier than for anybody who watches. Two ways to get one: a candidate waits until its holder has
 run out; a worker takes the Lease of its own name at once. Its predecessor is dead, as a rule. Where
-that is not known, the new term says from when on nobody acts by the Lease but its holder.
+that is not known, the new term says from when on nobody acts by the Lease but its holder. Where it
+was a process of the same pod and renewed the Lease a moment ago, its term goes on.
+
+The Lease's acquireTime is when the term began of which the renewal is.
 """
 
 import asyncio
@@ -12,7 +15,6 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Never
 
 import msgspec
@@ -21,7 +23,15 @@ import structlog
 from ingest_core import lenient, names
 from ingest_core.errors import ApiConflict, ApiNotFound, ApiRefused, ApiUnavailable, LeaseLost
 from ingest_core.kube.client import Api
-from ingest_core.kube.leases import Lease, LeaseSpec, Seen, outlives, seen
+from ingest_core.kube.leases import (
+    Lease,
+    LeaseSpec,
+    Seen,
+    inherited,
+    micro_time,
+    outlives,
+    seen,
+)
 from ingest_core.kube.resources import LEASES
 
 FENCE: Final = 0.8  # of a Lease's duration, after which a holder that could not renew stands back
@@ -84,6 +94,7 @@ class LeaseHolder:
         patient: Wait until another holder has run out, instead of taking it at once.
         labels: Of the Lease, when it is made.
         now: Monotonic seconds.
+        wall: Unix seconds.
         draw: Evenly distributed in [0, 1).
     """
 
@@ -100,6 +111,7 @@ class LeaseHolder:
         pod: str | None = None,
         labels: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._api = api
@@ -112,6 +124,7 @@ class LeaseHolder:
         self._patient = patient
         self._labels = dict(labels or {})
         self._now = now
+        self._wall = wall
         self._draw = draw
         self._found: _Found | None = None
         self._seen: Seen | None = None
@@ -119,6 +132,7 @@ class LeaseHolder:
         self._wake = asyncio.Event()
         self._owed = 0.0  # seconds to settle for, from when the Lease that is being taken is ours
         self._alone = -math.inf  # monotonic: see Term
+        self._inherited: Term | None = None  # of the Lease that is being taken
         self.held = asyncio.Event()
         self.renewed = -math.inf  # monotonic: when the last renewal that counts was sent
         self.term = Term(-math.inf, -math.inf)
@@ -151,8 +165,8 @@ class LeaseHolder:
             try:
                 async with asyncio.timeout(_TRY * self._duration):
                     held = await self._step()
-                if held:
-                    self._hold(sent)
+                if held and not self._hold(sent):
+                    delay = _RETRY_SECONDS * self._draw()
                 failing = False
             except ApiConflict:  # somebody else wrote it: look, and decide again
                 self._found = None
@@ -171,16 +185,34 @@ class LeaseHolder:
                 pass
             self._wake.clear()
 
-    def _hold(self, sent: float) -> None:
+    def _hold(self, sent: float) -> bool:
+        """Count a renewal; False: it said that a term goes on which was over by the answer."""
         now, until = self._now(), sent + FENCE * self._duration
         if self._owed:
             self._alone, self._owed = max(self._alone, now + self._owed), 0.0
-        if now < self.term.until:
-            self.term.until = until
-        else:
+        going = self._going
+        if now < going.until:
+            going.until = until
+            self.term = going
+        elif self._says_that_it_began:
             self.term = Term(now, until, self._alone)
+        else:
+            return False
+        self._inherited = None
         self.renewed = sent
         self.held.set()
+        return True
+
+    @property
+    def _going(self) -> Term:
+        """The term that a renewal goes on with, if it is not over."""
+        return self._inherited or self.term
+
+    @property
+    def _says_that_it_began(self) -> bool:
+        assert self._found is not None
+        spec = self._found.lease.spec
+        return spec.acquire_time == spec.renew_time
 
     async def release(self) -> None:
         """Let go, so that nobody waits for it to run out; best effort.
@@ -221,6 +253,7 @@ class LeaseHolder:
             except ApiNotFound:
                 if self._patient and self._seen is not None and self._seen.alive(self._now()):
                     return False  # deleted by hand: its holder has not heard of it yet
+                self._inherited = None
                 await self._create()
                 return True
         holder = found.lease.spec.holder_identity
@@ -235,6 +268,7 @@ class LeaseHolder:
                 return False
         else:
             self._owed = outlives(found.lease, self._pod, self._duration)
+            self._inherited = self._inherit(found.lease)
         await self._put(found, self._renewed(found.lease.spec))
         if self._owed:
             log.warning(
@@ -246,6 +280,14 @@ class LeaseHolder:
             )
         return True
 
+    def _inherit(self, lease: Lease) -> Term | None:
+        found = inherited(lease, self._pod, self._wall(), FENCE)
+        if found is None:
+            return None
+        now = self._now()
+        # It counted from when the answer came, which was at most a try later.
+        return Term(now - found.lasted + _TRY * self._duration, now + found.left)
+
     def _lost(self, holder: str | None) -> Never:
         """See LeaseLost. What lives by the term is over first of all."""
         self.term.until = -math.inf
@@ -255,12 +297,13 @@ class LeaseHolder:
         )
 
     def _renewed(self, before: LeaseSpec) -> LeaseSpec:
-        stamp = _micro_time()
+        stamp = micro_time(self._wall())
         ours = before.holder_identity == self._identity
+        began = before.acquire_time if self._now() < self._going.until else None
         return LeaseSpec(
             holder_identity=self._identity,
             lease_duration_seconds=self._duration,
-            acquire_time=before.acquire_time if ours else stamp,
+            acquire_time=began or stamp,
             renew_time=stamp,
             lease_transitions=(before.lease_transitions or 0) + (not ours),
         )
@@ -301,8 +344,3 @@ class LeaseHolder:
         left = max(self._owed, self._alone - self._now())
         settling = {names.ANNOTATION_SETTLING: f"{math.ceil(left)}"} if left > 0 else {}
         return {**self._annotations, **settling}
-
-
-def _micro_time() -> str:
-    """A metav1.MicroTime, for people."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -2,9 +2,11 @@
 
 A renewal counts from when it was observed, by the observer's own monotonic clock: what the holder
 wrote as its time is for people. So no two clocks need to agree (as in client-go's leader election).
+Only processes of one pod, which have one clock, read each other's times: see `inherited`.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -86,9 +88,61 @@ def outlives(lease: Lease, pod: str | None, default_seconds: float) -> float:
         default_seconds: Of a Lease that does not say for how long it counts.
     """
     holder, said = lease.spec.holder_identity, lease.spec.lease_duration_seconds
-    dead = not holder or (pod is not None and holder.startswith(pod))
+    dead = not holder or _of_pod(holder, pod)
     duration = 0.0 if dead else float(said or default_seconds)
     return min(max(duration, lease.settling), LONGEST_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """A holding that an earlier process of the taker's own pod began, and the taker goes on with.
+
+    Attributes:
+        lasted: Seconds for which it has gone on.
+        left: Seconds for which it goes on without a renewal; over 0.
+    """
+
+    lasted: float
+    left: float
+
+
+def inherited(lease: Lease, pod: str | None, wall: float, counts: float) -> Inherited | None:
+    """What a process inherits from the one before it in its pod; None: it begins a holding.
+
+    The two have one clock, that of their node. So a renewal in time goes on with the holding as if
+    the process had never ended: whoever counts by the Lease cannot tell.
+
+    Args:
+        lease: As it is found.
+        pod: How identities of the taker's own pod begin; None: it is in none.
+        wall: Unix seconds.
+        counts: Of a Lease's duration, the part for which a renewal counts for its holder.
+    """
+    spec = lease.spec
+    acquired, renewed = unix_seconds(spec.acquire_time), unix_seconds(spec.renew_time)
+    if not _of_pod(spec.holder_identity, pod) or lease.settling > 0:
+        return None
+    if acquired is None or renewed is None or not acquired <= renewed <= wall:
+        return None  # the clock was set back, or somebody else wrote it
+    left = renewed + counts * (spec.lease_duration_seconds or 0) - wall
+    return Inherited(wall - acquired, left) if left > 0 else None
+
+
+def micro_time(unix: float) -> str:
+    """A metav1.MicroTime."""
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def unix_seconds(micro_time: str | None) -> float | None:
+    """Of a metav1.MicroTime; None: it is none."""
+    try:
+        return datetime.fromisoformat(micro_time or "").timestamp()
+    except ValueError:
+        return None
+
+
+def _of_pod(holder: str | None, pod: str | None) -> bool:
+    return bool(holder) and pod is not None and str(holder).startswith(pod)
 
 
 def demand_room(duration: int, renew: int) -> None:

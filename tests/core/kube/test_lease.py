@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from ingest_core import names
 from ingest_core.errors import ApiUnavailable, LeaseLost
 from ingest_core.kube.client import Call
-from ingest_core.kube.lease import FENCE, LeaseHolder
+from ingest_core.kube.lease import FENCE, LeaseHolder, Term
 from ingest_core.kube.resources import LEASES
 from tests.fakes.memory_api import MemoryApi, MemoryServer, put_lease
 from tests.fakes.virtual_time import in_virtual_time
@@ -21,7 +21,10 @@ NAME = "operator"
 DURATION = 10
 RENEW = 3.0
 HELD_FOR = FENCE * DURATION
+TRY = 0.4 * DURATION  # at most, for one answer
 LONGEST = 1.1 * RENEW  # between two looks
+WALL = 1_764_000_000.0  # Unix seconds at which the loop's clock is 0
+POD = "default-0_uid_"
 
 
 def holder(
@@ -31,8 +34,9 @@ def holder(
     patient: bool = True,
     pod: str | None = None,
     offset: float = 0.0,
+    wall: float = 0.0,
 ) -> tuple[LeaseHolder, MemoryApi]:
-    """One, and its line to the server; its clock is another one than the loop's by an offset."""
+    """One, and its line to the server; its clocks are others than the loop's by offsets."""
     api = MemoryApi(server)
     loop_time = asyncio.get_running_loop().time
     made = LeaseHolder(
@@ -46,6 +50,7 @@ def holder(
         pod=pod,
         labels={"app": "camera-ingest"},
         now=lambda: loop_time() + offset,
+        wall=lambda: WALL + loop_time() + wall,
         draw=lambda: 0.5,
     )
     return made, api
@@ -344,6 +349,132 @@ async def test_annotations_of_others_stay() -> None:
             await taken(one)
             await asyncio.sleep(60)
     assert lease(server)["metadata"]["annotations"] == {"example.com/by": "a-person"}
+
+
+# Going on with the term of an earlier process of its pod
+
+
+async def dead_after(server: MemoryServer, seconds: float, identity: str = f"{POD}1") -> Term:
+    """The term of a process that took it, and died so many seconds later."""
+    first, _ = holder(server, identity, patient=False, pod=POD)
+    async with running(first):
+        await taken(first)
+        await asyncio.sleep(seconds)
+    return first.term
+
+
+@in_virtual_time
+async def test_who_is_started_again_in_time_goes_on_with_the_term() -> None:
+    server = MemoryServer()
+    ended = await dead_after(server, 60.0)
+    before = lease(server)["spec"]
+    await asyncio.sleep(HELD_FOR - LONGEST - 0.01)
+    second, _ = holder(server, f"{POD}2", patient=False, pod=POD, offset=1_000.0)
+    async with running(second):
+        assert await taken(second) == 0
+        assert second.term.since - 1_000 == pytest.approx(ended.since + TRY)  # at the latest
+        assert second.until == now() + 1_000 + HELD_FOR
+        assert second.term.alone < 0
+    spec = lease(server)["spec"]
+    assert spec["acquireTime"] == before["acquireTime"] != spec["renewTime"]
+    assert spec["leaseTransitions"] == 1
+
+
+@in_virtual_time
+async def test_a_third_one_goes_on_with_what_the_second_one_inherited() -> None:
+    server = MemoryServer()
+    began = (await dead_after(server, 60.0)).since
+    await dead_after(server, 1.0, f"{POD}2")
+    third, _ = holder(server, f"{POD}3", patient=False, pod=POD)
+    async with running(third):
+        await taken(third)
+        assert third.term.since == pytest.approx(began + TRY)
+
+
+@pytest.mark.parametrize(
+    ("pod", "late", "wall"),
+    [
+        (POD, HELD_FOR, 0.0),  # its renewal counts no more
+        (POD, 1.0, -120.0),  # the clock was set back
+        (POD, 1.0, 120.0),
+        ("default-0_another_", 1.0, 0.0),  # may be alive
+        (None, 1.0, 0.0),
+    ],
+)
+def test_anybody_else_begins_a_term(pod: str | None, late: float, wall: float) -> None:
+    _begins(pod, late, wall)
+
+
+@in_virtual_time
+async def _begins(pod: str | None, late: float, wall: float) -> None:
+    server = MemoryServer()
+    await dead_after(server, 60.0)
+    await asyncio.sleep(late)
+    second, _ = holder(server, f"{POD}2", patient=False, pod=pod, wall=wall)
+    with capture_logs():
+        async with running(second):
+            await taken(second)
+            assert second.term.since == now()
+    spec = lease(server)["spec"]
+    assert spec["acquireTime"] == spec["renewTime"]
+
+
+@in_virtual_time
+async def test_who_lapsed_leaves_no_more_than_what_he_had_since() -> None:
+    """What followed from the lapse may not be written yet: the next one has to wait for it, too."""
+    server = MemoryServer()
+    first, api = holder(server, f"{POD}1", patient=False, pod=POD)
+    with capture_logs():
+        async with running(first):
+            await taken(first)
+            api.before = away
+            await asyncio.sleep(DURATION)
+            first.held.clear()
+            api.before = at_once
+            await taken(first)
+            again = first.term
+    second, _ = holder(server, f"{POD}2", patient=False, pod=POD)
+    async with running(second):
+        await taken(second)
+        assert second.term.since >= again.since
+
+
+@in_virtual_time
+async def test_an_answer_that_comes_after_the_end_of_the_term_begins_none() -> None:
+    """The renewal said that the old term goes on; the next one, at once, says that one began."""
+    server = MemoryServer()
+    one, api = holder(server)
+    async with running(one):
+        await taken(one)
+        term = one.term
+
+        async def late(_call: Call) -> None:
+            one.term.until = now()  # as if it had been sent at the last moment
+            api.after = at_once
+
+        api.after = late
+        await asyncio.sleep(LONGEST)
+        assert one.term is not term
+        spec = lease(server)["spec"]
+        assert spec["acquireTime"] == spec["renewTime"]
+
+
+@in_virtual_time
+async def test_what_is_inherited_of_a_lease_that_goes_away_meanwhile_is_nothing() -> None:
+    server = MemoryServer()
+    await dead_after(server, 60.0)
+    second, api = holder(server, f"{POD}2", patient=False, pod=POD)
+
+    async def deleted(call: Call) -> None:
+        if call.verb == "update":
+            server.drop(LEASES, NAME)
+            api.before = at_once
+
+    api.before = deleted
+    with capture_logs():
+        async with running(second):
+            await taken(second)
+            assert second.term.since == now()
 
 
 # Keeping it
