@@ -95,11 +95,17 @@ def test_helm_test_passes_when_both_programs_are_ready_and_asks_their_services(
     ]
     impatient = script.replace("+ 60", "+ 0")
     assert impatient != script
-    for gateway, status in ((ready, 0), ("http://127.0.0.1:1", 1)):
+    nobody = "http://127.0.0.1:1"
+    for asked, lacking in (
+        ((ready, ready), ""),
+        ((nobody, ready), nobody),
+        ((ready, nobody), nobody),
+    ):
         done = subprocess.run(
-            [sys.executable, "-c", impatient, gateway, ready],
+            [sys.executable, "-c", impatient, *asked],
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == status, done.stderr
+        assert done.returncode == (1 if lacking else 0), done.stderr
+        assert done.stderr.startswith(f"{lacking}/readyz: " if lacking else "")
