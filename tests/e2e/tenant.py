@@ -29,8 +29,14 @@ REDIS: Final = Credential(
 OPERATOR: Final = "cameras-camera-ingest-operator"
 GATEWAY: Final = "cameras-camera-ingest-gateway"
 
-_SMALL: Final = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
-WORKERS: Final = {"replicas": 1, "worker": {"weightCapacity": 1000, "resources": _SMALL}}
+_SMALL: Final[Mapping[str, Any]] = {
+    "requests": {"cpu": "50m", "memory": "128Mi"},
+    "limits": {"memory": "512Mi"},
+}
+WORKERS: Final[Mapping[str, Any]] = {
+    "replicas": 1,
+    "worker": {"weightCapacity": 1000, "resources": _SMALL},
+}
 VALUES: Final = {
     "operator": {"replicas": 1},
     "gateway": {"replicas": 1},
