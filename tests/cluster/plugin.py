@@ -15,10 +15,16 @@ from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Client
 from tests.cluster.crds import install_crds
 from tests.cluster.namespaces import temporary_namespace
+from tests.cluster.typist import MARK
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    told = "what of which document a test types (tests/cluster/typist.py)"
+    config.addinivalue_line("markers", f"{MARK}(page, *sections): {told}")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from tests.cluster.go_commands import GoCommand
 from tests.cluster.guide import ROOT, commands
 
 KIND: Final = GoCommand("kind", "v0.30.0", folder="kind", package="sigs.k8s.io/kind")
+TYPED: Final = tuple(command.text for command in commands("docs/guide/kind.md"))
 CONFIG: Final = ROOT / "kind-config.yaml"
 
 DOCKER: Final = """#!/bin/sh
@@ -88,7 +89,7 @@ def published(words: tuple[str, ...]) -> set[str]:
 def test_the_guides_command_makes_three_nodes_and_opens_the_ingress_to_this_machine_only(
     laptop: Laptop,
 ) -> None:
-    (create,) = (one for one in commands("kind.md") if one.startswith("kind create cluster"))
+    (create,) = (one for one in TYPED if one.startswith("kind create cluster"))
     said = laptop.type(create)
     nodes = laptop.nodes()
     names = ("control-plane", "worker", "worker2")
@@ -115,12 +116,12 @@ def test_the_nodes_are_of_the_kubernetes_that_is_tested_by_the_image_that_kind_i
 
 
 def test_the_guides_other_commands_of_kind_name_this_cluster(config: dict[str, Any]) -> None:
-    others = [one for one in commands("kind.md") if one.startswith(("kind load", "kind delete"))]
+    others = [one for one in TYPED if one.startswith(("kind load", "kind delete"))]
     assert {one.partition("--name ")[2] for one in others} == {config["name"]}
 
 
 def test_kind_removes_the_cluster_as_the_guide_says(laptop: Laptop) -> None:
-    (delete,) = (one for one in commands("kind.md") if one.startswith("kind delete"))
+    (delete,) = (one for one in TYPED if one.startswith("kind delete"))
     assert 'Deleting cluster "camera-ingest"' in laptop.type(delete)
 
 
