@@ -58,6 +58,10 @@ bench: $(READY) ## Measure, as ratios in one run, and write docs/reference/bench
 reliability: $(READY) ## Break a real cluster and write docs/reference/reliability.md; SCENARIO=node-killed TIMES=20 MINUTES=10
 	@$(BIN)/python -m bench.reliability $(SCENARIO) --times $(TIMES) --minutes $(MINUTES)
 
+soak: MINUTES = 60
+soak: $(READY) ## Let cameras misbehave on a real cluster and look for leaks; MINUTES=60
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES)
+
 docs: $(READY) ## Write the generated pages of docs/reference anew
 	@$(BIN)/python -m tools.reference
 
@@ -70,4 +74,4 @@ image: ## The container image camera-ingest:latest; BUILDER=podman or buildah in
 clean: ## Remove what make made
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo test check chaos cluster cluster-down bench reliability docs lock image clean
+.PHONY: help install demo test check chaos cluster cluster-down bench reliability soak docs lock image clean

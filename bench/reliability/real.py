@@ -8,6 +8,8 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from signal import Signals
 from typing import Final
@@ -20,9 +22,11 @@ from bench.processes import python, running
 from bench.reliability import fleet
 from bench.reliability.cluster import NotWell
 from bench.reliability.ears import RedisEars
+from bench.reliability.result import SessionKind
 from bench.reliability.sight import Pod
 from bench.reliability.stage import Stage
 from ingest_core import names
+from ingest_simulator.faults import Fault
 from ingest_simulator.main import FirstLine
 from ingest_simulator.session import SessionRecord
 from tests.cluster.command_line import CommandLine, Failed
@@ -61,7 +65,7 @@ class RealCluster:
         self._nodes.nodes[node].heal()
 
     def kill_in_pod(self, pod: Pod, signal: Signals) -> None:
-        os.kill(_first_process(pod.uid), signal)
+        os.kill(first_process(pod.uid), signal)
 
     def stop_api_server(self) -> None:
         self._nodes.control_plane.server.kill()
@@ -70,8 +74,8 @@ class RealCluster:
         self._nodes.control_plane.server.heal()
 
 
-class SimulatorRecord:
-    """What the simulator's control API tells of sessions."""
+class SimulatedCameras:
+    """The simulator by its control API: what became of sessions, and faults."""
 
     def __init__(self, url: str, cameras: Sequence[str]) -> None:
         self._url = url
@@ -81,9 +85,23 @@ class SimulatorRecord:
     def sessions(self) -> Mapping[str, Sequence[SessionRecord]]:
         return {name: self._of(name) for name in self._cameras}
 
+    def fault(self, camera: str, fault: Fault | None) -> None:
+        """From now on it has this one; None: none."""
+        body = None if fault is None else msgspec.json.encode(fault)
+        self._call("DELETE" if fault is None else "PUT", f"{camera}/fault", body)
+
+    def cut(self, camera: str) -> None:
+        """End its sessions."""
+        self._call("DELETE", f"{camera}/sessions")
+
     def _of(self, camera: str) -> Sequence[SessionRecord]:
-        answer = self._http.request("GET", f"{self._url}/cameras/{camera}/sessions")
-        return msgspec.json.decode(answer.data, type=tuple[SessionRecord, ...])
+        answer = self._call("GET", f"{camera}/sessions")
+        return msgspec.json.decode(answer, type=tuple[SessionRecord, ...])
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        answer = self._http.request(method, f"{self._url}/cameras/{path}", body=body)
+        assert answer.status < HTTPStatus.BAD_REQUEST, answer.data
+        return answer.data
 
 
 class WorkerMeters:
@@ -100,12 +118,24 @@ class WorkerMeters:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """An installation in a real cluster, and its cameras.
+
+    Attributes:
+        kinds: Every camera, and how many may read it.
+    """
+
+    cluster: RealCluster
+    cameras: SimulatedCameras
+    kinds: Mapping[str, SessionKind]
+
+
 @contextmanager
-def stage(minutes: float, home: Path) -> Iterator[Stage]:
-    """Everything, running, until the block ends.
+def installed(home: Path) -> Iterator[Fleet]:
+    """All of it, until the block ends; it may take a moment until all cameras are captured.
 
     Args:
-        minutes: How long the last outages last.
         home: A folder for what commands remember.
 
     Raises:
@@ -119,12 +149,34 @@ def stage(minutes: float, home: Path) -> Iterator[Stage]:
         real = RealCluster(nodes, by)
         kinds, manifest = fleet.cameras(camera.url for camera in told.cameras)
         real.kubectl("apply", "--filename=-", stdin=manifest)
+        yield Fleet(real, SimulatedCameras(f"http://{told.control}", list(kinds)), kinds)
+
+
+@contextmanager
+def stage(minutes: float, home: Path) -> Iterator[Stage]:
+    """Where scenarios play, until the block ends.
+
+    Args:
+        minutes: How long the last outages last.
+        home: A folder for what commands remember.
+
+    Raises:
+        Unavailable: There can be no cluster of nodes here.
+    """
+    with installed(home) as found:
         ears = RedisEars()
         ears.start()
         try:
-            record = SimulatorRecord(f"http://{told.control}", list(kinds))
             yield Stage(
-                real, record, ears, WorkerMeters(), time, kinds, fleet.WORKERS, fleet.FPS, minutes
+                found.cluster,
+                found.cameras,
+                ears,
+                WorkerMeters(),
+                time,
+                found.kinds,
+                fleet.WORKERS,
+                fleet.FPS,
+                minutes,
             )
         finally:
             ears.stop()
@@ -139,7 +191,7 @@ def _simulated() -> Iterator[FirstLine]:
         yield simulator.hear(FirstLine)
 
 
-def _first_process(uid: str) -> int:
+def first_process(uid: str) -> int:
     """Of a pod's only container, as this machine counts: by its cgroup. Raises NotWell."""
     for file in (CGROUPS / "memory").rglob(f"pod{uid}/*/cgroup.procs"):
         for pid in file.read_text().split():

@@ -6,7 +6,6 @@ from typing import Final
 
 import psutil
 
-from tests.cluster.programs import Program
 from tests.cluster.world import World
 
 GROWTH: Final = 1.5  # of resident memory: allocators keep what was used once
@@ -26,8 +25,8 @@ class Footprint:
     descriptors: int
 
 
-def footprint(program: Program, cameras: int) -> Footprint:
-    process = psutil.Process(program.pid)
+def footprint(pid: int, cameras: int) -> Footprint:
+    process = psutil.Process(pid)
     with process.oneshot():
         return Footprint(
             cameras,
@@ -40,10 +39,10 @@ def footprint(program: Program, cameras: int) -> Footprint:
 async def footprints(cluster: World) -> list[tuple[str, Footprint]]:
     """What each program of a world holds, by what it is."""
     every = len(await cluster.cameras())
-    found = [("operator", footprint(one, every)) for one in cluster.operators]
-    found += [("gateway", footprint(one, every)) for one in cluster.gateways]
+    found = [("operator", footprint(one.pid, every)) for one in cluster.operators]
+    found += [("gateway", footprint(one.pid, every)) for one in cluster.gateways]
     for pod in cluster.kubelet.pods.values():
-        found.append(("worker", footprint(pod.program, len(await cluster.live(pod)))))
+        found.append(("worker", footprint(pod.program.pid, len(await cluster.live(pod)))))
     return found
 
 

@@ -37,7 +37,7 @@ def test_it_is_read_off_a_running_program() -> None:
             household, "idle", (sys.executable, "-S", "-c", "import time; time.sleep(60)")
         )
         program.start()
-        found = footprint(program, 3)
+        found = footprint(program.pid, 3)
     assert found.cameras == 3
     assert found.threads >= 1
     assert found.descriptors >= 1

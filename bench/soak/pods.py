@@ -1,0 +1,95 @@
+"""What pods hold and say: memory, threads, descriptors, restarts, lines of their logs.
+
+Memory is what the kernel counts for the pod's cgroup, so nothing runs in the pod to take it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from bench.reliability.real import RealCluster, first_process
+from tests.cluster.footprint import Footprint, footprint
+from tests.cluster.nodes.machine import CGROUPS
+
+GRAVE: Final = frozenset({"error", "critical"})
+_OVERLAP: Final = "90s"  # of the logs that are read each minute
+
+
+class Pods:
+    """The pods of an installation, as they are when it is made: none may go, none may come."""
+
+    def __init__(self, cluster: RealCluster) -> None:
+        self._cluster = cluster
+        self._uids = {pod.metadata.name: pod.metadata.uid for pod in self._look()}
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._uids)
+
+    def memory(self) -> Mapping[str, int]:
+        """Bytes of anonymous memory by pod."""
+        return {name: _anonymous(uid) for name, uid in self._uids.items()}
+
+    def footprints(self) -> Mapping[str, Footprint]:
+        """What the first process of each pod holds."""
+        return {name: footprint(first_process(uid), 0) for name, uid in self._uids.items()}
+
+    def changes(self) -> Iterator[str]:
+        """A sentence for each pod that was started again, is new, or is gone."""
+        found = {pod.metadata.name: pod for pod in self._look()}
+        for name in sorted(found.keys() | self._uids.keys()):
+            pod = found.get(name)
+            if pod is None or pod.metadata.uid != self._uids.get(name):
+                yield f"{name} is not the pod that it was"
+            elif restarts := sum(one.restarts for one in pod.status.containers):
+                yield f"{name} was started again {restarts} times"
+
+    def grave_lines(self) -> Iterator[str]:
+        """What was logged in the last minute, and a little before, that somebody must look at."""
+        for name in self.names:
+            said = self._cluster.kubectl("logs", name, "--all-containers", f"--since={_OVERLAP}")
+            yield from (f"{name}: {line}" for line in said.splitlines() if is_grave(line))
+
+    def _look(self) -> tuple["_Pod", ...]:
+        said = self._cluster.kubectl("get", "pods", "--output", "json")
+        return msgspec.json.decode(said, type=_List).items
+
+
+def is_grave(line: str) -> bool:
+    """Is it of level error or above, or no line of a log of ours but a traceback's first?"""
+    try:
+        said: Any = json.loads(line)
+    except ValueError:
+        return line.startswith("Traceback ")
+    return isinstance(said, dict) and said.get("level") in GRAVE
+
+
+def _anonymous(uid: str) -> int:
+    (file,) = (CGROUPS / "memory").rglob(f"pod{uid}/memory.stat")
+    said = dict(line.split() for line in file.read_text().splitlines())
+    return int(said["total_rss"])
+
+
+class _Metadata(Struct):
+    name: str
+    uid: str
+
+
+class _Container(Struct):
+    restarts: int = msgspec.field(name="restartCount")
+
+
+class _Status(Struct):
+    containers: tuple[_Container, ...] = msgspec.field(name="containerStatuses")
+
+
+class _Pod(Struct):
+    metadata: _Metadata
+    status: _Status
+
+
+class _List(Struct):
+    items: tuple[_Pod, ...]
