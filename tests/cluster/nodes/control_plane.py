@@ -7,7 +7,7 @@ joined it: it reaches nodes, pods and Services, and nothing of it can leave this
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.api_server import ApiServer, write_kubeconfig
+from tests.cluster.api_server import SERVICES, ApiServer, write_kubeconfig
 from tests.cluster.binaries import Binaries
 from tests.cluster.go_commands import GoCommand
 from tests.cluster.nodes import addresses, commands
@@ -58,6 +58,8 @@ class ControlPlane:
         address = f"{addresses.CONTROL_PLANE}/{addresses.PREFIX}"
         run("ip", "addr", "add", address, "dev", BRIDGE)
         run("ip", "link", "set", BRIDGE, "up")
+        # kube-proxy turns a Service's address into a pod's once there is a way there at all.
+        run("ip", "route", "add", SERVICES, "dev", BRIDGE)
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         self.server.start()
         self._begin(

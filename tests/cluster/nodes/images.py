@@ -15,6 +15,11 @@ from tests.cluster.nodes.installation import CHART
 from tests.image import builder
 
 MADE_BY_HAND: Final = "docker.io/library/camera-ingest:latest"  # `make image`
+OF_GUIDES: Final = (  # of docs/guide/kubernetes.md, and of the upgrade of docs/guide/kind.md
+    "registry.example/camera-ingest:1",
+    "docker.io/library/camera-ingest:v2",
+)
+NEXT: Final = "next"  # a tag of ours beside the release's, to upgrade to
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,13 @@ def images(directory: Path) -> Sequence[Image]:
     directory.mkdir(exist_ok=True)
     pause, redis = archives.images(directory)
     values = _read(CHART / "values.yaml")
-    released = f"{values['image']['repository']}:{_read(CHART / 'Chart.yaml')['appVersion']}"
+    repository = values["image"]["repository"]
+    tags = (_read(CHART / "Chart.yaml")["appVersion"], NEXT)
+    ours = (*(f"{repository}:{tag}" for tag in tags), MADE_BY_HAND, *OF_GUIDES)
     return (
         Image(pause, archives.PAUSE_IMAGE),
         Image(redis, archives.REDIS_IMAGE, (values["redis"]["bundled"]["image"],)),
-        Image(builder.image().archive, builder.NAME, (released, MADE_BY_HAND)),
+        Image(builder.image().archive, builder.NAME, ours),
     )
 
 
