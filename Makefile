@@ -32,8 +32,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## Simulated cameras, the whole system, a live table; Ctrl-C ends it
 	@$(BIN)/camera-ingest demo
 
-test: $(READY) ## Every test; as root on Debian first installs what the suites lack. SUITE=worker: a folder
-	@$(BIN)/python tools/run_tests.py $(SUITE)
+test: $(READY) ## Every test; as root on Debian first installs what the suites lack. SUITE=worker: a folder; SUITE=unit: the quick ones
+	@$(BIN)/python -m tools.run_tests $(SUITE)
 
 check: $(READY) ## Format, lint, types, import contracts, dead code, generated documents
 	$(BIN)/ruff format --check .

@@ -11,8 +11,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.unit_tests import unit_tests
+
 ROOT = Path(__file__).resolve().parent.parent
 PODS = ROOT / "tests" / "e2e"  # on real pods, one after another
+UNIT = "unit"  # a name for the tests that need nothing but Python
 MOST_PROCESSES = 4  # each of which may start an API server of 300 MB
 
 
@@ -115,6 +118,7 @@ def prepare_programs(suites: list[Path]) -> None:
         "of the Helm chart": (("tests.cluster.binaries", "helm"), "tests.chart"),
         "of the image": (("tests.image.builder",), "tests.image"),
         "on real pods": (("tests.cluster.nodes.commands",), "tests.e2e"),
+        "through an Ingress": (("tests.cluster.nodes.ingress",), "ingress.install"),
     }
     for tests, (build, imported) in needs.items():
         if any(imported in text for text in texts):
@@ -158,10 +162,18 @@ def given_cluster(suites: list[Path]) -> dict[str, str]:
     return {"CAMERA_INGEST_KUBECONFIG": mine} if mine and suites == [PODS] else {}
 
 
+def chosen(names: list[str]) -> list[Path]:
+    """The files and folders of these names below tests; all if there are none."""
+    if names == [UNIT]:
+        return unit_tests(file for suite in every_suite() for file in test_files(suite))
+    return [ROOT / "tests" / name for name in names] or every_suite()
+
+
 def main() -> int:
-    install()
-    suites = [ROOT / "tests" / suite for suite in sys.argv[1:]] or every_suite()
-    prepare_programs(suites)
+    suites = chosen(sys.argv[1:])
+    if sys.argv[1:] != [UNIT]:
+        install()
+        prepare_programs(suites)
     return run(suites)
 
 
