@@ -25,10 +25,12 @@ class Curve(msgspec.Struct, frozen=True):
     Attributes:
         pod: Its name.
         held: Bytes of anonymous memory of all its processes, at even distances.
+        cores: Of CPU that it used on average.
     """
 
     pod: str
     held: tuple[int, ...]
+    cores: float = 0.0
 
     @property
     def warm(self) -> float:

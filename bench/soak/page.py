@@ -34,8 +34,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
     if not outcome.broken:
         yield "- All of the above held."
     yield ""
-    yield "| pod | MB, second quarter | last quarter | over time, from 0 |"
-    yield "|---|---|---|---|"
+    yield "| pod | CPU, cores | MB, second quarter | last quarter | over time, from 0 |"
+    yield "|---|---|---|---|---|"
     for curve in outcome.curves:
         held = f"{curve.warm / 1e6:.1f} | {curve.ended / 1e6:.1f}"
-        yield f"| `{curve.pod}` | {held} | `{curve.drawn()}` |"
+        yield f"| `{curve.pod}` | {curve.cores:.3f} | {held} | `{curve.drawn()}` |"

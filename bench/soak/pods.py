@@ -1,6 +1,6 @@
-"""What pods hold and say: memory, threads, descriptors, restarts, lines of their logs.
+"""What pods hold and say: memory, CPU, threads, descriptors, restarts, lines of their logs.
 
-Memory is what the kernel counts for the pod's cgroup, so nothing runs in the pod to take it.
+Memory and CPU are what the kernel counts for the pod's cgroup: nothing runs in it to take them.
 """
 
 import json
@@ -32,6 +32,10 @@ class Pods:
     def memory(self) -> Mapping[str, int]:
         """Bytes of anonymous memory by pod."""
         return {name: _anonymous(uid) for name, uid in self._uids.items()}
+
+    def cpu(self) -> Mapping[str, float]:
+        """Seconds of CPU since it began, by pod."""
+        return {name: _cpu_seconds(uid) for name, uid in self._uids.items()}
 
     def footprints(self) -> Mapping[str, Footprint]:
         """What the first process of each pod holds."""
@@ -68,9 +72,17 @@ def is_grave(line: str) -> bool:
 
 
 def _anonymous(uid: str) -> int:
-    (file,) = (CGROUPS / "memory").rglob(f"pod{uid}/memory.stat")
-    said = dict(line.split() for line in file.read_text().splitlines())
-    return int(said["total_rss"])
+    said = _read("memory", uid, "memory.stat")
+    return int(dict(line.split() for line in said.splitlines())["total_rss"])
+
+
+def _cpu_seconds(uid: str) -> float:
+    return int(_read("cpuacct", uid, "cpuacct.usage")) / 1e9
+
+
+def _read(hierarchy: str, uid: str, file: str) -> str:
+    (found,) = (CGROUPS / hierarchy).rglob(f"pod{uid}/{file}")
+    return found.read_text()
 
 
 class _Metadata(Struct):

@@ -74,7 +74,7 @@ class Soak:
         held: dict[str, list[int]] = {name: [] for name in pods.names}
         acts = iter([*self._course, Act(self._seconds, "", None)])
         act = next(acts)
-        began, wall = time.monotonic(), time.time()
+        began, wall, used = time.monotonic(), time.time(), pods.cpu()
         look = log = 0.0
         while (now := time.monotonic() - began) < self._seconds:
             while act.at <= now:
@@ -89,7 +89,8 @@ class Soak:
                 self._look_at_logs(pods)
                 self._tell(f"{now / 60:4.0f} min, {len(self._broken)} rules broken")
             time.sleep(_PAUSE)
-        curves = [Curve(name, tuple(sizes)) for name, sizes in held.items()]
+        cores = {name: (cpu - used[name]) / self._seconds for name, cpu in pods.cpu().items()}
+        curves = [Curve(name, tuple(sizes), cores[name]) for name, sizes in held.items()]
         return curves, Window(wall, time.time())
 
     def _do(self, act: Act) -> None:
