@@ -281,6 +281,19 @@ async def test_a_worker_that_nobody_relieves_ends_after_its_time_and_at_once_if_
         assert simulator.sessions(name)[-1].end == "teardown"
 
 
+async def test_a_worker_that_is_told_to_end_and_has_no_rights_any_more_waits_for_nobody(
+    workers: Fleet, simulator: Simulator
+) -> None:
+    """They go with its pool; and who would move its cameras, with the release."""
+    a = workers.worker(A, "--drain-seconds", "3600")
+    await captured_by(workers, simulator, a)
+    roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{workers.namespace}"
+    workers.server.admin.delete(f"{roles}/rolebindings/worker")
+    a.terminate()
+    assert await a.ended() == 0
+    assert simulator.sessions("lobby")[-1].end == "teardown"
+
+
 async def test_of_two_processes_of_one_name_the_later_one_stays(
     workers: Fleet, simulator: Simulator
 ) -> None:

@@ -144,13 +144,18 @@ class Program:
         await self._cameras.run()
 
     async def _drain(self, worker: Worker) -> None:
-        """Go on until no camera is here any more, or it takes too long, or somebody insists."""
+        """Go on until no camera is here any more, or it takes too long, or somebody insists.
+
+        Nor for longer than this worker is somebody: its account and rights go with its pool, and
+        with them whoever would move its cameras, or be told that they were moved.
+        """
         seconds = self._settings.drain_seconds
         log.info("worker_draining", seconds=seconds, cameras=len(worker.live_all()))
         self._lease.annotate(names.ANNOTATION_DRAINING, "true")
         relieved = asyncio.create_task(worker.relieved.wait(), name="relieved")
         insisted = asyncio.create_task(self._stop.insisted.wait(), name="insisted")
-        waits = {relieved, insisted}
+        dismissed = asyncio.create_task(self._lease.dismissed.wait(), name="dismissed")
+        waits = {relieved, insisted, dismissed}
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:

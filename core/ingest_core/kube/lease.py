@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, Never
 
 import msgspec
@@ -96,6 +97,12 @@ class LeaseHolder:
         now: Monotonic seconds.
         wall: Unix seconds.
         draw: Evenly distributed in [0, 1).
+
+    Attributes:
+        held: Set from the first renewal on.
+        dismissed: Set while the server has refused every renewal for want of rights, for so long
+            that none counts any more: it knows this account no more, or has taken its rights. For a
+            moment it may do so when it has just started.
     """
 
     def __init__(
@@ -134,6 +141,8 @@ class LeaseHolder:
         self._alone = -math.inf  # monotonic: see Term
         self._inherited: Term | None = None  # of the Lease that is being taken
         self.held = asyncio.Event()
+        self.dismissed = asyncio.Event()
+        self._refused = math.inf  # monotonic: since when the server has refused, for want of rights
         self.renewed = -math.inf  # monotonic: when the last renewal that counts was sent
         self.term = Term(-math.inf, -math.inf)
 
@@ -165,6 +174,7 @@ class LeaseHolder:
             try:
                 async with asyncio.timeout(_TRY * self._duration):
                     held = await self._step()
+                self._look_at_rights(lacking=False)
                 if held and not self._hold(sent):
                     delay = _RETRY_SECONDS * self._draw()
                 failing = False
@@ -173,6 +183,7 @@ class LeaseHolder:
                 delay = _RETRY_SECONDS * self._draw()
             except (ApiUnavailable, ApiRefused, TimeoutError, msgspec.DecodeError) as error:
                 self._found = None
+                self._look_at_rights(lacking=_lacks_rights(error))
                 if not failing:
                     why = str(error) or "timed out"
                     log.warning("lease_not_renewed", lease=self._name, error=why)
@@ -184,6 +195,13 @@ class LeaseHolder:
             except TimeoutError:
                 pass
             self._wake.clear()
+
+    def _look_at_rights(self, *, lacking: bool) -> None:
+        self._refused = min(self._refused, self._now()) if lacking else math.inf
+        if self._now() - self._refused >= FENCE * self._duration:
+            self.dismissed.set()
+        else:
+            self.dismissed.clear()
 
     def _hold(self, sent: float) -> bool:
         """Count a renewal; False: it said that a term goes on which was over by the answer."""
@@ -344,3 +362,8 @@ class LeaseHolder:
         left = max(self._owed, self._alone - self._now())
         settling = {names.ANNOTATION_SETTLING: f"{math.ceil(left)}"} if left > 0 else {}
         return {**self._annotations, **settling}
+
+
+def _lacks_rights(error: Exception) -> bool:
+    refusals = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return isinstance(error, ApiRefused) and error.status in refusals

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest_core import names
-from ingest_core.errors import ApiUnavailable, LeaseLost
+from ingest_core.errors import ApiForbidden, ApiRefused, ApiUnavailable, LeaseLost
 from ingest_core.kube.client import Call
 from ingest_core.kube.lease import FENCE, LeaseHolder, Term
 from ingest_core.kube.resources import LEASES
@@ -543,6 +543,43 @@ async def test_without_a_server_it_ends_by_itself_before_the_lease_does() -> Non
         assert one.holds
         assert one.term is not term  # what lived by the first one has ended
         assert term.until < one.term.since <= now()
+
+
+@pytest.mark.parametrize(
+    ("error", "dismissed"),
+    [
+        (ApiForbidden(403, "Forbidden", "no such right"), True),
+        (ApiRefused(401, "Unauthorized", "nobody"), True),
+        (ApiRefused(500, "InternalError", "broken"), False),
+        (ApiUnavailable("the API server does not answer"), False),
+    ],
+)
+def test_who_may_renew_no_more_is_dismissed_after_as_long_as_a_renewal_counts(
+    error: Exception, *, dismissed: bool
+) -> None:
+    _dismisses(error, dismissed=dismissed)
+
+
+@in_virtual_time
+async def _dismisses(error: Exception, *, dismissed: bool) -> None:
+    server = MemoryServer()
+    one, api = holder(server)
+
+    async def refuse(_call: Call) -> None:
+        raise error
+
+    async with running(one):
+        await taken(one)
+        api.before = away
+        await asyncio.sleep(2 * HELD_FOR)
+        api.before = refuse
+        await asyncio.sleep(HELD_FOR)
+        assert not one.dismissed.is_set(), "a server that has just started may refuse"
+        await asyncio.sleep(LONGEST)
+        assert one.dismissed.is_set() is dismissed
+        api.before = at_once
+        await asyncio.sleep(1)
+        assert (one.holds, one.dismissed.is_set()) == (True, False)
 
 
 @in_virtual_time
