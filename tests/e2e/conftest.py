@@ -8,6 +8,7 @@ from tests.cluster.command_line import CommandLine
 from tests.cluster.go_commands import Unavailable
 from tests.cluster.nodes.cluster import Cluster
 from tests.e2e import site as sites
+from tests.e2e import tenant
 from tests.e2e.site import Site
 from tests.image import builder
 
@@ -39,3 +40,11 @@ def cameras(site: Site) -> Iterator[CommandLine]:
     yield installation.by
     if site.nodes is None:  # ours goes as a whole
         site.admin.kubectl("delete", "namespace", "cameras")
+
+
+@pytest.fixture(scope="session")
+def other(site: Site) -> Iterator[CommandLine]:
+    """The namespace of a second release (tests/e2e/tenant.py); not to be harmed for long."""
+    yield tenant.install(site)
+    if site.nodes is None:
+        site.admin.kubectl("delete", "namespace", tenant.NAMESPACE)
