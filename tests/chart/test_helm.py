@@ -28,8 +28,10 @@ class Failed(Exception):
     """Helm could not; the text says why."""
 
 
-def helm_as(chart: Chart, kubeconfig: Path, namespace: str, home: Path) -> Helm:
-    """`helm("install", values)`: a command of Helm on our release, as somebody."""
+def helm_as(
+    chart: Chart, kubeconfig: Path, namespace: str, home: Path, release: str = RELEASE
+) -> Helm:
+    """`helm("install", values)`: a command of Helm on a release, as somebody."""
 
     def run(command: str, values: Values | None = None, *options: str) -> str:
         folder = [str(FOLDER), "-f", "-"] if values is not None else []
@@ -37,7 +39,7 @@ def helm_as(chart: Chart, kubeconfig: Path, namespace: str, home: Path) -> Helm:
             [
                 str(chart.helm),
                 *command.split(),
-                RELEASE,
+                release,
                 *folder,
                 *options,
                 f"--kubeconfig={kubeconfig}",
@@ -109,6 +111,22 @@ def test_an_installation_brings_the_crds_and_the_pool_that_needs_them_in_one_ste
     helm("install", {})
     assert admin.get(pool)["spec"]["replicas"] == 2
     helm("uninstall")
+
+
+@pytest.mark.parametrize("pool", [{}, {"name": "another"}, {"enabled": False}])
+def test_a_second_release_in_one_namespace_is_refused(
+    chart: Chart, api_server: ApiServer, namespace: str, tmp_path: Path, pool: Values
+) -> None:
+    first = helm_as(chart, api_server.kubeconfig, namespace, tmp_path)
+    second = helm_as(chart, api_server.kubeconfig, namespace, tmp_path, release="second")
+    kept = {"crds": {"install": False}}
+    first("install", kept)
+    with pytest.raises(Failed, match=f"release {RELEASE} is in the namespace {namespace} already"):
+        second("install", {**kept, "pool": pool})
+    first("upgrade", kept)  # it is not in its own way
+    first("uninstall")
+    second("install", {**kept, "pool": pool})  # now the namespace is free
+    second("uninstall")
 
 
 def test_a_login_that_is_in_a_secret_is_nowhere_in_the_release(
