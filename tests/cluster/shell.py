@@ -106,7 +106,8 @@ class Shell:
             process.wait()
 
     def _command(self, text: str) -> list[str]:
-        there = ("env", f"--chdir={self.directory}")  # who enters a network loses his place
+        # Who enters a network loses his place; and Ctrl-C may be ignored here, as below `nohup`.
+        there = ("env", f"--chdir={self.directory}", "--default-signal=INT")
         return [*self.within, *there, "bash", "-euo", "pipefail", "-c", text]
 
 

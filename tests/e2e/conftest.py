@@ -13,6 +13,12 @@ from tests.e2e.site import Site
 from tests.image import builder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First what takes the CRDs away again, while nobody else needs them."""
+    first = ("test_lifecycle.py", "test_guides.py")
+    items.sort(key=lambda item: item.path.name not in first)
+
+
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
     try:

@@ -45,7 +45,7 @@ async def serve() -> None:
 def take_addresses() -> None:
     """Give this network the addresses of the documents."""
     for address in (*CAMERAS, WORKER):
-        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+        subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
 
 
 if __name__ == "__main__":
