@@ -14,9 +14,10 @@ from tests.image import builder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """First what takes the CRDs away again, while nobody else needs them."""
-    first = ("test_lifecycle.py", "test_guides.py")
-    items.sort(key=lambda item: item.path.name not in first)
+    """First what takes the CRDs away again, while nobody else needs them; in this order."""
+    first = ["test_lifecycle.py", "test_guides.py"]
+    order = {name: place for place, name in enumerate(first)}
+    items.sort(key=lambda item: order.get(item.path.name, len(first)))
 
 
 @pytest.fixture(scope="session")
