@@ -3,12 +3,15 @@
 import base64
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import urllib3
 
 from tests.cluster.programs import HOST, Household, Program, free_port
+
+_PAGE: Final = 200  # keys of an answer, each of up to 1.5 MB
 
 
 class Etcd(Program):
@@ -60,6 +63,20 @@ class Etcd(Program):
     def compact(self, revision: int) -> None:
         """Forget what was before this revision."""
         self._call("kv/compaction", {"revision": str(revision), "physical": True})
+
+    def everything(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every key that there is now, with its value."""
+        first, revision = b"\0", self.revision()
+        while True:
+            asked = {"key": first, "range_end": b"\0"}  # from a key to the end of all
+            body = {name: base64.b64encode(key).decode() for name, key in asked.items()}
+            answer = self._call("kv/range", {**body, "limit": _PAGE, "revision": str(revision)})
+            for one in answer.get("kvs", ()):
+                first = base64.b64decode(one["key"])
+                yield first, base64.b64decode(one.get("value", ""))
+            if not answer.get("more"):
+                return
+            first += b"\0"  # the next one that can be
 
     def _call(self, path: str, body: object) -> Any:
         answer = self._http.request("POST", f"{self.url}/v3/{path}", json=body)

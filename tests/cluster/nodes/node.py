@@ -57,6 +57,11 @@ class Node:
     def on(self) -> bool:
         return self._machine.on
 
+    @property
+    def pid(self) -> int:
+        """Of its first process, from which all others descend, as the host counts."""
+        return self._machine.pid
+
     def start(self, images: Sequence[Image] = ()) -> None:
         """Switch it on; returns when its kubelet runs, not when it is Ready.
 
