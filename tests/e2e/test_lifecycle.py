@@ -1,0 +1,209 @@
+"""A release from nothing to nothing: install, cameras, upgrade under load, uninstall, remove.
+
+Nothing is to be left at the end, the CRDs included, and with these go the Cameras of every release.
+So it comes before every other test of the suite (conftest.py), when no other release is there: what
+is there before it is a cluster that has never heard of us. Each fixture is one step of that life,
+made from the one before; each test says what held in it.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from bench.reliability import heard, truth
+from tests.cluster.binaries import HELM
+from tests.cluster.command_line import CommandLine
+from tests.cluster.nodes.cluster import Cluster
+from tests.cluster.nodes.images import NEXT
+from tests.cluster.nodes.installation import Installation
+from tests.e2e import states, upgrade
+from tests.e2e.site import Site
+from tests.e2e.upgrade import Upgrade, Watched
+
+NAMESPACE: Final = "life"
+GATELESS: Final = "gateless"
+OURS: Final = "camera-ingest"  # is in the key of whatever we define
+DEFINITIONS: Final = ("cameras.camera-ingest.io", "camerapools.camera-ingest.io")
+FPS: Final = 5
+WORKERS: Final = 2
+DRAIN_SECONDS: Final = 50.0  # in which a worker's cameras may be moved when it is told to end
+OBJECTS: Final = "/registry/"  # in etcd
+ABOUT_NODES: Final = "/registry/events/default/"
+
+WATCHED: Final = Watched({"lobby": "cam1", "yard": "cam2"}, "gate", "only-this-device")
+SMALL: Final = {"requests": {"cpu": "50m", "memory": "128Mi"}}  # other tests' pods need room, too
+VALUES: Final = {"pool": {"spec": {"replicas": WORKERS, "worker": {"resources": SMALL}}}}
+NO_GATEWAY: Final = {
+    "gateway": {"replicas": 0},
+    "operator": {"replicas": 1},
+    "pool": {"enabled": False},
+    "redis": {},
+}
+
+GATE: Final = f"""\
+apiVersion: v1
+kind: Secret
+metadata: {{name: gate-token}}
+stringData: {{token: {WATCHED.token}}}
+---
+apiVersion: camera-ingest.io/v1alpha1
+kind: Camera
+metadata: {{name: {WATCHED.pushed}}}
+spec:
+  source:
+    push: {{tokenSecretRef: {{name: gate-token, key: token}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Uninstalled:
+    """What is there after `helm uninstall`.
+
+    Attributes:
+        seconds: Until the last pod of the release was gone.
+        cameras: Names.
+        definitions: Names of CRDs.
+    """
+
+    seconds: float
+    cameras: frozenset[str]
+    definitions: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def empty(nodes: Cluster) -> frozenset[str]:
+    """What the store has when nothing of ours is there."""
+    stored = _stored(nodes)
+    assert not any(OURS in key for key in stored), "somebody was here before"
+    return stored
+
+
+@pytest.fixture(scope="module")
+def release(site: Site, empty: frozenset[str]) -> Installation:
+    """One that runs, with cameras of RTSP and one that is pushed to."""
+    installation = site.installation(NAMESPACE, VALUES)
+    installation.make_namespace()
+    installation.install()
+    installation.add_cameras()
+    installation.by.kubectl("delete", "camera", "door")  # nobody pushes to it
+    installation.by.kubectl("apply", "--filename=-", stdin=GATE)
+    return installation
+
+
+@pytest.fixture(scope="module")
+def complaint(site: Site, release: Installation) -> Iterator["subprocess.Popen[str]"]:
+    """`helm test` of a release without gateway, under way: it gives everybody a minute."""
+    gateless = site.installation(GATELESS, NO_GATEWAY)
+    gateless.make_namespace()
+    gateless.install()
+    with gateless.by.begin(
+        str(HELM.built()), f"--namespace={GATELESS}", "test", gateless.release
+    ) as test:
+        yield test
+
+
+@pytest.fixture(scope="module")
+def upgraded(release: Installation) -> Upgrade:
+    return upgrade.upgrade(release, WATCHED, NEXT, WORKERS)
+
+
+@pytest.fixture(scope="module")
+def uninstalled(release: Installation, upgraded: Upgrade) -> Uninstalled:
+    by, began = release.by, time.monotonic()
+    by.helm("uninstall", release.release)
+    states.until(lambda: upgrade.images(by), lambda pods: not pods)
+    seconds = time.monotonic() - began
+    return Uninstalled(seconds, _names(by, "cameras"), _names(by, "crds"))
+
+
+@pytest.fixture(scope="module")
+def left(
+    site: Site, nodes: Cluster, empty: frozenset[str], uninstalled: Uninstalled
+) -> frozenset[str]:
+    """What the store has at last that it did not have at first."""
+    site.admin.kubectl("delete", "namespace", NAMESPACE, GATELESS, "--ignore-not-found")
+    site.admin.kubectl("delete", "crd", *DEFINITIONS)
+    return _stored(nodes) - empty
+
+
+@pytest.mark.usefixtures("complaint")
+def test_helm_test_finds_a_release_that_runs_well(release: Installation) -> None:
+    said = release.by.helm("test", release.release)
+
+    assert "Phase:          Succeeded" in said
+
+
+def test_an_upgrade_moves_every_camera_and_loses_no_frame_of_it(upgraded: Upgrade) -> None:
+    for camera in WATCHED.read:
+        events = upgraded.events[camera]
+        assert len({one.source for one in events}) > 1, f"{camera} was not moved"
+        sent = truth.outcome(upgraded.sessions[camera], (), upgraded.window, FPS)
+        assert sent.lost == 0, upgraded.sessions[camera]
+        assert heard.missing(events) == 0, events
+
+
+def test_every_frame_that_a_device_pushed_during_an_upgrade_was_told_of_once(
+    upgraded: Upgrade,
+) -> None:
+    taken = [asked for asked in upgraded.pushes if asked.status == 202]
+    told = [one for one in upgraded.events[WATCHED.pushed] if one.captured is not None]
+
+    assert len({(one.source, one.epoch, one.sequence) for one in told}) == len(taken) > 0
+
+
+def test_every_request_during_an_upgrade_is_answered_as_at_any_other_time(
+    upgraded: Upgrade,
+) -> None:
+    asked = [*upgraded.pushes, *upgraded.reads]
+
+    assert [one for one in asked if one.status not in (200, 202)] == []
+
+
+def test_after_an_upgrade_every_pod_is_of_the_new_image(
+    release: Installation, upgraded: Upgrade
+) -> None:
+    tags = {pod: image.rpartition(":")[2] for pod, image in upgrade.images(release.by).items()}
+
+    assert set(tags.values()) == {NEXT}, tags
+
+
+def test_helm_test_says_whom_it_could_not_ask(
+    site: Site, complaint: "subprocess.Popen[str]"
+) -> None:
+    said, _ = complaint.communicate()
+
+    pod = f"cameras-{OURS}-test"
+    assert complaint.returncode != 0
+    assert pod in said
+    why = site.within(GATELESS).kubectl("logs", pod)
+    assert why.startswith(f"http://cameras-{OURS}-gateway:80/readyz: "), why
+
+
+def test_what_is_uninstalled_leaves_cameras_and_definitions(uninstalled: Uninstalled) -> None:
+    assert uninstalled.cameras == {*WATCHED.read, WATCHED.pushed}
+    assert uninstalled.definitions >= {*DEFINITIONS}
+
+
+def test_workers_that_are_uninstalled_wait_for_nobody(uninstalled: Uninstalled) -> None:
+    assert uninstalled.seconds < DRAIN_SECONDS
+
+
+def test_without_namespace_and_definitions_nothing_of_ours_is_left(left: frozenset[str]) -> None:
+    assert left == frozenset()
+
+
+def _names(by: CommandLine, kind: str) -> frozenset[str]:
+    lines = by.kubectl("get", kind, "--output=name").splitlines()
+    return frozenset(line.partition("/")[2] for line in lines)
+
+
+def _stored(nodes: Cluster) -> frozenset[str]:
+    """The key of every object of every kind, but for Events of nodes."""
+    keys = (key.decode() for key, _ in nodes.control_plane.server.etcd.everything())
+    return frozenset(
+        key for key in keys if key.startswith(OBJECTS) and not key.startswith(ABOUT_NODES)
+    )
