@@ -19,6 +19,7 @@ REASONS: Final = {
     "make cluster": "has one place on a machine, which a person may use; tests/e2e make such a one",
     "make bench": "measures for an hour, and writes a document of the checkout",
     "make reliability": "measures for hours, and writes a document of the checkout",
+    "make soak": "takes an hour, and writes a document of the checkout; .ci/run runs a short one",
     "make docs": "writes documents of the checkout; `make check` compares the same",
 }
 
