@@ -119,6 +119,7 @@ def prepare_programs(suites: list[Path]) -> None:
         "of the image": (("tests.image.builder",), "tests.image"),
         "on real pods": (("tests.cluster.nodes.commands",), "tests.e2e"),
         "through an Ingress": (("tests.cluster.nodes.ingress",), "ingress.install"),
+        "of the alerts": (("tests.cluster.nodes.monitoring",), "monitoring.install"),
     }
     for tests, (build, imported) in needs.items():
         if any(imported in text for text in texts):

@@ -51,6 +51,28 @@ CONTOUR = GoCommand(
     folder="contour",
     package="github.com/projectcontour/contour/cmd/contour",
 )
+_PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+PROMETHEUS_OPERATOR = GoCommand(
+    "prometheus-operator",
+    "v0.85.0",
+    folder="prometheus-operator",
+    package=f"{_PROMETHEUS_OPERATOR}/cmd/operator",
+)
+PROMETHEUS_CONFIG_RELOADER = GoCommand(
+    "prometheus-config-reloader",
+    PROMETHEUS_OPERATOR.version,
+    folder="prometheus-operator",
+    package=f"{_PROMETHEUS_OPERATOR}/cmd/prometheus-config-reloader",
+)
+PROMETHEUS_RELEASE = "3.11.3"  # its module counts otherwise
+PROMETHEUS = GoCommand(
+    "prometheus",
+    "v0.311.3",
+    folder="prometheus",
+    package="github.com/prometheus/prometheus/cmd/prometheus",
+    stamps={"github.com/prometheus/common/version.Version": PROMETHEUS_RELEASE},
+    tags=("remove_all_sd", "enable_kubernetes_sd"),  # with all clouds it takes thrice as long
+)
 
 
 @dataclass(frozen=True, slots=True)

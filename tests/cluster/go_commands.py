@@ -31,6 +31,7 @@ class GoCommand:
         folder: With go.mod and, unless it needs no other module, go.sum, beside this file.
         package: What is built.
         stamps: Variables that a release's build sets, and their values: else it knows no version.
+        tags: What its sources ask to be told, as which parts to leave out.
     """
 
     name: str
@@ -38,6 +39,7 @@ class GoCommand:
     folder: str
     package: str
     stamps: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def target(self) -> Path:
@@ -66,7 +68,8 @@ class GoCommand:
         if go is None:
             raise Unavailable(f"there is no Go to build {self.name} with")
         flags = " ".join(("-s -w", *(f"-X {key}={value}" for key, value in self.stamps.items())))
-        command = [go, "build", "-ldflags", flags, "-o", str(part), self.package]
+        options = ("-ldflags", flags, "-tags", ",".join(self.tags))
+        command = [go, "build", *options, "-o", str(part), self.package]
         folder = HERE / self.folder
         done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
         if done.returncode != 0:

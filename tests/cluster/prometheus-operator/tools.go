@@ -1,0 +1,10 @@
+//go:build tools
+
+// Package tools names the commands of the Prometheus Operator that the tests run, so that go.mod
+// pins them.
+package tools
+
+import (
+	_ "github.com/prometheus-operator/prometheus-operator/cmd/operator"
+	_ "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader"
+)
