@@ -59,6 +59,8 @@ NEEDS = (
     Need("containerd", ("containerd",)),
     Need("iptables", ("iptables",)),
     Need("ip", ("iproute2",)),
+    Need("ipset", ("ipset",)),
+    Need("sysctl", ("procps",)),
     Need("the network plugins", ("containernetworking-plugins",), ("test", "-x", BRIDGE)),
     Need(
         "GStreamer's RTSP server",
@@ -119,6 +121,7 @@ def prepare_programs(suites: list[Path]) -> None:
         "of the image": (("tests.image.builder",), "tests.image"),
         "on real pods": (("tests.cluster.nodes.commands",), "tests.e2e"),
         "through an Ingress": (("tests.cluster.nodes.ingress",), "ingress.install"),
+        "of network policies": (("tests.cluster.nodes.firewall",), "firewall.enforce"),
         "of the alerts": (("tests.cluster.nodes.monitoring",), "monitoring.install"),
     }
     for tests, (build, imported) in needs.items():

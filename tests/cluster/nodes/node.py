@@ -101,6 +101,14 @@ class Node:
         for alias in image.aliases:
             self._ctr("images", "tag", "--force", image.name, alias)
 
+    def run(self, *command: str | Path) -> str:
+        """What a command on it printed; a failure raises."""
+        return self._machine.run(*command)
+
+    def begin(self, name: str, *command: str | Path) -> None:
+        """Start one more program on it; it is not started again with the power."""
+        self._machine.begin(name, *command)
+
     def crash(self) -> None:
         """Its power fails: everything on it dies at once."""
         self._machine.stop()
