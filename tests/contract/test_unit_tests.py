@@ -14,7 +14,7 @@ TESTS = ROOT / "tests"
         "operator/test_kube_leading.py",  # by a fixture
         "worker/test_rtsp.py",  # waits for real cameras
         "chart/test_rendering.py",
-        "e2e/test_frames.py",
+        "e2e/test_doors.py",
     ],
 )
 def test_what_starts_a_program_is_none(name: str) -> None:
