@@ -8,7 +8,8 @@ is downloaded but Go modules, by `go`.
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,3 +75,16 @@ class GoCommand:
         done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise Unavailable(f"{self.name} does not build: {done.stderr.strip()[-500:]}")
+
+
+def build_as_program(commands: Iterable[GoCommand], build: Callable[[], object]) -> int:
+    """Say what of these is built and run `build`, which builds them; the status of a program."""
+    for command in commands:
+        if line := command.reason_to_build():
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
+    try:
+        build()
+    except Unavailable as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.cluster.binaries import KUBE_APISERVER
-from tests.cluster.go_commands import GoCommand, Unavailable
+from tests.cluster.go_commands import GoCommand, Unavailable, build_as_program
 from tests.cluster.nodes import addresses, machine
 
 
@@ -73,16 +73,5 @@ def reasons_to_build() -> Iterator[str]:
             yield reason
 
 
-def main() -> int:
-    for line in reasons_to_build():
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
-    try:
-        build()
-    except Unavailable as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build_as_program(BUILT, build))

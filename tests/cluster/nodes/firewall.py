@@ -8,7 +8,7 @@ As a program it builds what it needs: `python -m tests.cluster.nodes.firewall`.
 import sys
 from typing import Final
 
-from tests.cluster.go_commands import GoCommand, Unavailable
+from tests.cluster.go_commands import GoCommand, build_as_program
 from tests.cluster.nodes.cluster import Cluster
 
 KUBE_ROUTER: Final = GoCommand(
@@ -36,16 +36,5 @@ def enforce(nodes: Cluster) -> None:
         node.begin("kube-router", KUBE_ROUTER.built(), *options, *ONLY_POLICIES)
 
 
-def main() -> int:
-    if reason := KUBE_ROUTER.reason_to_build():
-        print(reason, file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
-    try:
-        KUBE_ROUTER.built()
-    except Unavailable as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build_as_program([KUBE_ROUTER], KUBE_ROUTER.built))

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from tests.cluster.binaries import CONTOUR
 from tests.cluster.command_line import CommandLine
-from tests.cluster.go_commands import Unavailable
+from tests.cluster.go_commands import build_as_program
 from tests.cluster.go_modules import downloaded
 from tests.cluster.nodes.archives import with_libraries, write
 from tests.cluster.nodes.images import Image
@@ -118,18 +118,16 @@ def _await(here: CommandLine) -> None:
         here.kubectl("rollout", "status", workload, "--timeout=3m")
 
 
-def main() -> int:
-    if line := CONTOUR.reason_to_build():
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
-    try:
-        CONTOUR.built()
-        ENVOY.installed()
-        downloaded(MODULE)
-    except Unavailable as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+def build() -> None:
+    """Build and fetch what is missing.
+
+    Raises:
+        Unavailable: Something is not here and cannot be made.
+    """
+    CONTOUR.built()
+    ENVOY.installed()
+    downloaded(MODULE)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build_as_program([CONTOUR], build))

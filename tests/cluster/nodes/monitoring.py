@@ -29,7 +29,7 @@ from tests.cluster.binaries import (
     PROMETHEUS_RELEASE,
 )
 from tests.cluster.command_line import CommandLine
-from tests.cluster.go_commands import GoCommand, Unavailable
+from tests.cluster.go_commands import GoCommand, build_as_program
 from tests.cluster.go_modules import downloaded
 from tests.cluster.nodes.archives import with_libraries, write
 from tests.cluster.nodes.images import Image
@@ -128,19 +128,16 @@ def _apply(here: CommandLine, manifest: Path) -> None:
     here.kubectl("apply", "--server-side", "--filename=-", stdin=ours)
 
 
-def main() -> int:
+def build() -> None:
+    """Build and fetch what is missing.
+
+    Raises:
+        Unavailable: Something is not here and cannot be made.
+    """
+    downloaded(MODULE)
     for command in _BUILT:
-        if building := command.reason_to_build():
-            print(building, file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
-    try:
-        downloaded(MODULE)
-        for command in _BUILT:
-            command.built()
-    except Unavailable as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+        command.built()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build_as_program(_BUILT, build))
