@@ -72,12 +72,16 @@ CASES: Final[dict[str, Values]] = {
     "Redis by Secret": {"redis": {"existingSecret": "redis"}},
     "monitoring": {
         "monitoring": {
-            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
-            "podMonitor": {"enabled": True, "interval": "30s"},
+            "serviceMonitor": {
+                "enabled": True,
+                "labels": {"release": "prometheus"},
+                "interval": "1m30s",
+            },
+            "podMonitor": {"enabled": True, "interval": "0"},  # as Prometheus does by itself
             "prometheusRule": {
                 "enabled": True,
                 "alertLabels": {"team": "video"},
-                "for": {"CameraDown": "15m"},
+                "for": {"CameraDown": "1h30m", "CameraFramesStale": "1d", "CameraWorkerLost": "0"},
             },
             "dashboard": {"enabled": True},
         }

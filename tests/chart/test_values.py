@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.chart.foreign_crds import foreign_crds
 from tests.chart.rendering import FOLDER, Chart, Refused, Values, leaves, of_kind
+from tests.cluster.go_commands import Unavailable
 from tools import chart as made
 
 VALUES = yaml.safe_load((FOLDER / "values.yaml").read_text())
@@ -36,6 +38,18 @@ def mentioned(one: dict[str, Any], path: str = "") -> Iterator[str]:
         yield from mentioned(inner, f"{path}{key}.")
         if "properties" not in inner and key != "global":
             yield f"{path}{key}"
+
+
+def named(one: Any, name: str) -> Iterator[dict[str, Any]]:
+    """Schemas of every property of this name, anywhere in a CRD."""
+    if isinstance(one, dict):
+        if isinstance(found := one.get("properties", {}).get(name), dict):
+            yield found
+        for inner in one.values():
+            yield from named(inner, name)
+    elif isinstance(one, list):
+        for inner in one:
+            yield from named(inner, name)
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:
@@ -69,6 +83,11 @@ def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
         ({"pool": {"spec": {"worker": {"weigthCapacity": 500}}}}, "'weigthCapacity' not allowed"),
         ({"pool": {"spec": {"worker": {"env": [{"nam": "x"}]}}}}, "'nam' not allowed"),
         ({"pool": {"spec": {"replicas": -1}}}, "/pool/spec/replicas"),
+        ({"monitoring": {"podMonitor": {"interval": "15"}}}, "/monitoring/podMonitor/interval"),
+        (
+            {"monitoring": {"prometheusRule": {"for": {"CameraDown": "30m1h"}}}},
+            "/monitoring/prometheusRule/for/CameraDown",
+        ),
     ],
 )
 def test_a_value_that_is_wrong_is_refused_by_its_path(
@@ -76,6 +95,36 @@ def test_a_value_that_is_wrong_is_refused_by_its_path(
 ) -> None:
     with pytest.raises(Refused, match=told):
         chart.text(values)
+
+
+@pytest.mark.parametrize("duration", ["15s", "1h30m", "1d", "1w", "0"])
+def test_a_duration_of_prometheus_is_given_as_it_is(chart: Chart, duration: str) -> None:
+    monitor = {"enabled": True, "interval": duration}
+    rule = {"enabled": True, "for": {"CameraDown": duration}}
+    monitoring = {"serviceMonitor": monitor, "podMonitor": monitor, "prometheusRule": rule}
+    made = chart.render({"monitoring": monitoring})
+    for one in of_kind(made, "ServiceMonitor").values():
+        assert [asked["interval"] for asked in one["spec"]["endpoints"]] == [duration]
+    for one in of_kind(made, "PodMonitor").values():
+        assert [asked["interval"] for asked in one["spec"]["podMetricsEndpoints"]] == [duration]
+    (group,) = of_kind(made, "PrometheusRule")["alerts"]["spec"]["groups"]
+    (down,) = [one for one in group["rules"] if one["alert"] == "CameraDown"]
+    assert down["for"] == duration
+
+
+def test_a_duration_is_what_the_prometheus_operator_takes() -> None:
+    try:
+        crds = [one for one in foreign_crds() if one["spec"]["group"] == "monitoring.coreos.com"]
+    except Unavailable as error:
+        pytest.skip(str(error))
+    patterns = {
+        schema["pattern"]
+        for crd in crds
+        for name in ("interval", "for")
+        for schema in named(crd, name)
+        if "pattern" in schema
+    }
+    assert patterns == {SCHEMA["definitions"]["duration"]["pattern"]}
 
 
 @pytest.mark.parametrize(
