@@ -12,6 +12,7 @@ from tests.cluster.guide import Command
 REASONS: Final = {
     "docker ": "needs Docker's daemon; tests/image runs the image and what compose.yaml says",
     "kind ": "needs Docker's daemon; tests/cluster/test_kind.py runs kind before a stand-in for it",
+    "kubectl -n NAMESPACE top pod": "needs a metrics server, and nodes of tests have none",
     "make image": "needs Docker's daemon; tests/image builds the same Dockerfile by buildah",
     "make test": "is what runs these tests",
     "make check": "is not of the tests; .ci/run runs it before them",

@@ -150,6 +150,7 @@ def test_the_readme_leads_from_an_empty_cluster_to_a_camera(guide: Typist) -> No
     *("Set up without Helm", "A worker without pods", "What a Camera says"),
     *("Everyday", "Remove it"),
 )
+@pytest.mark.types("docs/guide/http-api.md", "On Kubernetes")
 def test_the_guide_of_kubernetes_runs_operator_and_gateway_as_processes(guide: Typist) -> None:
     shell = guide.shell
     (pool, camera) = fences(KUBERNETES_PAGE, "yaml")
