@@ -7,6 +7,7 @@ too. With the API server away afterwards it goes on; only Exclusive cameras end 
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -80,6 +81,7 @@ class Program:
             manager=names.WORKER_MANAGER,
             patient=False,
             pod=pod,
+            boot=_boot(),
             labels={
                 names.LABEL_POOL: settings.pool,
                 names.LABEL_COMPONENT: names.WORKER,
@@ -162,3 +164,11 @@ class Program:
             for wait in waits:
                 wait.cancel()
         log.info("worker_drained", cameras=len(worker.live_all()))
+
+
+def _boot() -> str:
+    """Of this machine, since it was started; empty where the kernel does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

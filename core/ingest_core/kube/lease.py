@@ -5,8 +5,6 @@ us earlier than for anybody who watches. Two ways to get one: a candidate waits 
 run out; a worker takes the Lease of its own name at once. Its predecessor is dead, as a rule. Where
 that is not known, the new term says from when on nobody acts by the Lease but its holder. Where it
 was a process of the same pod and renewed the Lease a moment ago, its term goes on.
-
-The Lease's acquireTime is when the term began of which the renewal is.
 """
 
 import asyncio
@@ -15,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, Never
 
@@ -25,17 +24,18 @@ from ingest_core import lenient, names
 from ingest_core.errors import ApiConflict, ApiNotFound, ApiRefused, ApiUnavailable, LeaseLost
 from ingest_core.kube.client import Api
 from ingest_core.kube.leases import (
+    Holding,
     Lease,
     LeaseSpec,
     Seen,
     inherited,
-    micro_time,
     outlives,
     seen,
 )
 from ingest_core.kube.resources import LEASES
 
 FENCE: Final = 0.8  # of a Lease's duration, after which a holder that could not renew stands back
+_HERITABLE: Final = 0.9  # of it, in which a successor of the same pod can go on with a holding
 _TRY: Final = 0.4  # of it, for which one try may take: a dead connection must not cost the Lease
 _RETRY_SECONDS: Final = 0.5
 _OURS: Final = f"{names.API_GROUP}/"  # annotations that only a holder writes
@@ -89,13 +89,13 @@ class LeaseHolder:
         identity: Of this start of this process: unique for ever.
         pod: How the identities of its own pod's processes begin, which live one after the other;
             None: it is in none.
+        boot: Of its machine, unique for each start of it; empty: processes begin anew.
         duration: Seconds, whole, for which a renewal counts.
         renew: Seconds between renewals.
         manager: Field manager.
         patient: Wait until another holder has run out, instead of taking it at once.
         labels: Of the Lease, when it is made.
         now: Monotonic seconds.
-        wall: Unix seconds.
         draw: Evenly distributed in [0, 1).
 
     Attributes:
@@ -116,22 +116,22 @@ class LeaseHolder:
         manager: str,
         patient: bool,
         pod: str | None = None,
+        boot: str = "",
         labels: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._api = api
         self._name = name
         self._identity = identity
         self._pod = pod
+        self._boot = boot
         self._duration = duration
         self._renew = renew
         self._manager = manager
         self._patient = patient
         self._labels = dict(labels or {})
         self._now = now
-        self._wall = wall
         self._draw = draw
         self._found: _Found | None = None
         self._seen: Seen | None = None
@@ -140,6 +140,7 @@ class LeaseHolder:
         self._owed = 0.0  # seconds to settle for, from when the Lease that is being taken is ours
         self._alone = -math.inf  # monotonic: see Term
         self._inherited: Term | None = None  # of the Lease that is being taken
+        self._holding: Holding | None = None  # what is said to a successor in the pod
         self.held = asyncio.Event()
         self.dismissed = asyncio.Event()
         self._refused = math.inf  # monotonic: since when the server has refused, for want of rights
@@ -175,8 +176,8 @@ class LeaseHolder:
                 async with asyncio.timeout(_TRY * self._duration):
                     held = await self._step()
                 self._look_at_rights(lacking=False)
-                if held and not self._hold(sent):
-                    delay = _RETRY_SECONDS * self._draw()
+                if held:
+                    self._hold(sent)
                 failing = False
             except ApiConflict:  # somebody else wrote it: look, and decide again
                 self._found = None
@@ -198,39 +199,29 @@ class LeaseHolder:
 
     def _look_at_rights(self, *, lacking: bool) -> None:
         self._refused = min(self._refused, self._now()) if lacking else math.inf
-        if self._now() - self._refused >= FENCE * self._duration:
+        if self._now() - self._refused >= self._duration:
             self.dismissed.set()
         else:
             self.dismissed.clear()
 
-    def _hold(self, sent: float) -> bool:
-        """Count a renewal; False: it said that a term goes on which was over by the answer."""
+    def _hold(self, sent: float) -> None:
         now, until = self._now(), sent + FENCE * self._duration
         if self._owed:
             self._alone, self._owed = max(self._alone, now + self._owed), 0.0
-        going = self._going
-        if now < going.until:
-            going.until = until
-            self.term = going
-        elif self._says_that_it_began:
-            self.term = Term(now, until, self._alone)
+        term = self._going
+        if now < term.until:
+            term.until = until
         else:
-            return False
-        self._inherited = None
+            term = Term(now, until, self._alone)
+        self.term, self._inherited = term, None
+        self._holding = Holding(self._boot, term.since, sent) if self._boot else None
         self.renewed = sent
         self.held.set()
-        return True
 
     @property
     def _going(self) -> Term:
         """The term that a renewal goes on with, if it is not over."""
         return self._inherited or self.term
-
-    @property
-    def _says_that_it_began(self) -> bool:
-        assert self._found is not None
-        spec = self._found.lease.spec
-        return spec.acquire_time == spec.renew_time
 
     async def release(self) -> None:
         """Let go, so that nobody waits for it to run out; best effort.
@@ -271,7 +262,7 @@ class LeaseHolder:
             except ApiNotFound:
                 if self._patient and self._seen is not None and self._seen.alive(self._now()):
                     return False  # deleted by hand: its holder has not heard of it yet
-                self._inherited = None
+                self._holding = self._inherited = None
                 await self._create()
                 return True
         holder = found.lease.spec.holder_identity
@@ -286,7 +277,7 @@ class LeaseHolder:
                 return False
         else:
             self._owed = outlives(found.lease, self._pod, self._duration)
-            self._inherited = self._inherit(found.lease)
+            self._inherit(found.lease)
         await self._put(found, self._renewed(found.lease.spec))
         if self._owed:
             log.warning(
@@ -298,13 +289,12 @@ class LeaseHolder:
             )
         return True
 
-    def _inherit(self, lease: Lease) -> Term | None:
-        found = inherited(lease, self._pod, self._wall(), FENCE)
-        if found is None:
-            return None
-        now = self._now()
-        # It counted from when the answer came, which was at most a try later.
-        return Term(now - found.lasted + _TRY * self._duration, now + found.left)
+    def _inherit(self, lease: Lease) -> None:
+        found = inherited(lease, self._pod, self._boot, self._now())
+        self._holding, self._inherited = found, None
+        if found is not None:
+            duration = lease.spec.lease_duration_seconds or 0
+            self._inherited = Term(found.since, found.renewed + _HERITABLE * duration)
 
     def _lost(self, holder: str | None) -> Never:
         """See LeaseLost. What lives by the term is over first of all."""
@@ -315,13 +305,12 @@ class LeaseHolder:
         )
 
     def _renewed(self, before: LeaseSpec) -> LeaseSpec:
-        stamp = micro_time(self._wall())
+        stamp = _micro_time()
         ours = before.holder_identity == self._identity
-        began = before.acquire_time if self._now() < self._going.until else None
         return LeaseSpec(
             holder_identity=self._identity,
             lease_duration_seconds=self._duration,
-            acquire_time=began or stamp,
+            acquire_time=before.acquire_time if ours else stamp,
             renew_time=stamp,
             lease_transitions=(before.lease_transitions or 0) + (not ours),
         )
@@ -358,12 +347,22 @@ class LeaseHolder:
         self._found = _Found.of(answer)
 
     def _said(self) -> dict[str, str]:
-        """Our annotations. Whoever takes the Lease from us must settle for what is left of ours."""
+        """Our annotations. Whoever takes the Lease from us must settle for what is left of ours.
+
+        What is said of a holding was so before this is written, so it holds even if we die by then.
+        """
         left = max(self._owed, self._alone - self._now())
         settling = {names.ANNOTATION_SETTLING: f"{math.ceil(left)}"} if left > 0 else {}
-        return {**self._annotations, **settling}
+        goes_on = self._holding is not None and self._now() < self._going.until
+        holding = {names.ANNOTATION_HOLDING: str(self._holding)} if goes_on else {}
+        return {**self._annotations, **settling, **holding}
 
 
 def _lacks_rights(error: Exception) -> bool:
     refusals = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return isinstance(error, ApiRefused) and error.status in refusals
+
+
+def _micro_time() -> str:
+    """A metav1.MicroTime, for people."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -2,11 +2,10 @@
 
 A renewal counts from when it was observed, by the observer's own monotonic clock: what the holder
 wrote as its time is for people. So no two clocks need to agree (as in client-go's leader election).
-Only processes of one pod, which have one clock, read each other's times: see `inherited`.
+Only processes of one pod, which have one monotonic clock, read each other's times: see `Holding`.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -28,6 +27,33 @@ class LeaseSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
     lease_transitions: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """For how long somebody has held a Lease without a lapse, by the clock of its machine.
+
+    Attributes:
+        boot: Of the machine: unique for each time that it was started.
+        since: Monotonic seconds at which the holding began.
+        renewed: At which the last renewal was sent that its holder knows to be written.
+    """
+
+    boot: str
+    since: float
+    renewed: float
+
+    def __str__(self) -> str:
+        return f"{self.boot} {self.since:.3f} {self.renewed:.3f}"
+
+    @staticmethod
+    def parse(text: str) -> "Holding | None":
+        """None: it is none."""
+        try:
+            boot, since, renewed = text.split(" ")
+            return Holding(boot, float(since), float(renewed))
+        except ValueError:
+            return None
+
+
 class Lease(Struct, frozen=True, kw_only=True, rename="camel"):
     """A coordination.k8s.io/v1 Lease."""
 
@@ -39,14 +65,21 @@ class Lease(Struct, frozen=True, kw_only=True, rename="camel"):
     @property
     def draining(self) -> bool:
         """Does its worker ask to be relieved of its cameras?"""
-        annotations = self.metadata.annotations or {}
-        return annotations.get(names.ANNOTATION_DRAINING) == "true"
+        return self._annotation(names.ANNOTATION_DRAINING) == "true"
 
     @property
     def settling(self) -> float:
         """Seconds for which, when it was renewed, one that held it before could act by it still."""
-        text = str((self.metadata.annotations or {}).get(names.ANNOTATION_SETTLING, ""))
+        text = self._annotation(names.ANNOTATION_SETTLING)
         return float(text) if text.isdecimal() else 0.0
+
+    @property
+    def holding(self) -> Holding | None:
+        """What its holder said when it renewed it, for a successor in its pod."""
+        return Holding.parse(self._annotation(names.ANNOTATION_HOLDING))
+
+    def _annotation(self, key: str) -> str:
+        return str((self.metadata.annotations or {}).get(key, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,52 +126,20 @@ def outlives(lease: Lease, pod: str | None, default_seconds: float) -> float:
     return min(max(duration, lease.settling), LONGEST_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
-    """A holding that an earlier process of the taker's own pod began, and the taker goes on with.
-
-    Attributes:
-        lasted: Seconds for which it has gone on.
-        left: Seconds for which it goes on without a renewal; over 0.
-    """
-
-    lasted: float
-    left: float
-
-
-def inherited(lease: Lease, pod: str | None, wall: float, counts: float) -> Inherited | None:
-    """What a process inherits from the one before it in its pod; None: it begins a holding.
-
-    The two have one clock, that of their node. So a renewal in time goes on with the holding as if
-    the process had never ended: whoever counts by the Lease cannot tell.
+def inherited(lease: Lease, pod: str | None, boot: str, now: float) -> Holding | None:
+    """What a process goes on with of the one before it in its pod; None: it begins anew.
 
     Args:
         lease: As it is found.
         pod: How identities of the taker's own pod begin; None: it is in none.
-        wall: Unix seconds.
-        counts: Of a Lease's duration, the part for which a renewal counts for its holder.
+        boot: Of the taker's machine.
+        now: Monotonic seconds.
     """
-    spec = lease.spec
-    acquired, renewed = unix_seconds(spec.acquire_time), unix_seconds(spec.renew_time)
-    if not _of_pod(spec.holder_identity, pod) or lease.settling > 0:
+    found = lease.holding
+    if found is None or not _of_pod(lease.spec.holder_identity, pod) or lease.settling > 0:
         return None
-    if acquired is None or renewed is None or not acquired <= renewed <= wall:
-        return None  # the clock was set back, or somebody else wrote it
-    left = renewed + counts * (spec.lease_duration_seconds or 0) - wall
-    return Inherited(wall - acquired, left) if left > 0 else None
-
-
-def micro_time(unix: float) -> str:
-    """A metav1.MicroTime."""
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def unix_seconds(micro_time: str | None) -> float | None:
-    """Of a metav1.MicroTime; None: it is none."""
-    try:
-        return datetime.fromisoformat(micro_time or "").timestamp()
-    except ValueError:
-        return None
+    past = found.since <= now and found.renewed <= now
+    return found if past and found.boot == boot else None
 
 
 def _of_pod(holder: str | None, pod: str | None) -> bool:

@@ -30,10 +30,9 @@ class Holder(LeaseHolder):
 
     told: asyncio.Event
 
-    def _hold(self, sent: float) -> bool:
-        counted = super()._hold(sent)
+    def _hold(self, sent: float) -> None:
+        super()._hold(sent)
         self.told.set()
-        return counted
 
 
 def holder(api: Api, identity: str, *, patient: bool = True, pod: str | None = None) -> Holder:

@@ -24,10 +24,9 @@ class Candidate(LeaseHolder):
 
     said: Callable[["Candidate"], None]
 
-    def _hold(self, sent: float) -> bool:
-        counted = super()._hold(sent)
+    def _hold(self, sent: float) -> None:
+        super()._hold(sent)
         self.said(self)
-        return counted
 
 
 class Race:

@@ -1,7 +1,5 @@
 """Whose Lease has run out, by the clock of whoever looks."""
 
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,13 +9,12 @@ from ingest_core import lenient, names
 from ingest_core.errors import InvalidManifest
 from ingest_core.kube.leases import (
     LONGEST_SECONDS,
-    Inherited,
+    Holding,
     Lease,
     LeaseSpec,
     Seen,
     demand_room,
     inherited,
-    micro_time,
     outlives,
     seen,
 )
@@ -168,42 +165,39 @@ def test_whom_the_last_holder_waited_for_the_next_one_waits_for(
     assert outlives(Lease(metadata=metadata, spec=lease(holder).spec), POD, 15) == seconds
 
 
-ACQUIRED, RENEWED = 1_764_000_000.0, 1_764_000_060.5
-HELD = LeaseSpec(
-    holder_identity=f"{POD}1",
-    lease_duration_seconds=10,
-    acquire_time=micro_time(ACQUIRED),
-    renew_time=micro_time(RENEWED),
-)
+def holding(text: str, holder: str | None = f"{POD}1", **more: str) -> Lease:
+    annotations = {names.ANNOTATION_HOLDING: text, **more}
+    metadata = Metadata(name="worker-0", annotations=annotations)
+    return Lease(metadata=metadata, spec=lease(holder).spec)
+
+
+def test_a_holding_is_read_as_it_was_said() -> None:
+    said = Holding("boot", 12.5, 60.125)
+    assert str(said) == "boot 12.500 60.125"
+    assert holding(str(said)).holding == said
+    assert inherited(holding(str(said)), POD, "boot", 60.125) == said
 
 
 @pytest.mark.parametrize(
-    ("changes", "wall", "found"),
+    ("found", "pod"),
     [
-        ({}, RENEWED, Inherited(lasted=60.5, left=8.0)),
-        ({}, RENEWED + 7.5, Inherited(lasted=68.0, left=0.5)),
-        ({}, RENEWED + 8.0, None),  # over
-        ({}, RENEWED - 0.5, None),  # a clock that was set back
-        ({"acquire_time": micro_time(RENEWED + 1)}, RENEWED, None),
-        ({"acquire_time": None}, RENEWED, None),
-        ({"acquire_time": "yesterday"}, RENEWED, None),
-        ({"renew_time": None}, RENEWED, None),
-        ({"lease_duration_seconds": None}, RENEWED, None),
-        ({"holder_identity": None}, RENEWED, None),  # let go of
-        ({"holder_identity": "worker-0_uid-2_1"}, RENEWED, None),
+        (holding("boot 12.5 60"), None),
+        (holding("boot 12.5 60"), "worker-0_uid-2_"),
+        (holding("boot 12.5 60", holder=None), POD),  # let go of
+        (holding("boot 12.5 60", **{names.ANNOTATION_SETTLING: "5"}), POD),
+        (holding("another 12.5 60"), POD),
+        (holding("boot 12.5 61"), POD),  # of another clock
+        (holding("boot 61 60"), POD),
+        (holding("boot nan nan"), POD),
+        (holding("boot 12.5"), POD),
+        (holding("boot 12.5 60 1"), POD),
+        (holding("boot yesterday 60"), POD),
+        (holding(""), POD),
+        (lease(f"{POD}1"), POD),
     ],
 )
-def test_a_holding_goes_on_in_its_pod_while_the_last_renewal_counts(
-    changes: dict[str, Any], wall: float, found: Inherited | None
-) -> None:
-    held = Lease(metadata=Metadata(name="worker-0"), spec=msgspec.structs.replace(HELD, **changes))
-    assert inherited(held, POD, wall, 0.8) == found
-    assert inherited(held, None, wall, 0.8) is None
-
-
-def test_who_was_waiting_for_another_leaves_nothing() -> None:
-    metadata = Metadata(name="worker-0", annotations={names.ANNOTATION_SETTLING: "5"})
-    assert inherited(Lease(metadata=metadata, spec=HELD), POD, RENEWED, 0.8) is None
+def test_nothing_else_is_inherited(found: Lease, pod: str | None) -> None:
+    assert inherited(found, pod, "boot", 60.0) is None
 
 
 @given(duration=st.integers(3, 300))
