@@ -250,8 +250,8 @@ class PushRefused(IngestError):
     """A pushed frame that was not taken.
 
     Attributes:
-        status: The HTTP status that says why: 400, 401, 409, 413, 415, 422 or 429.
-        retry_after: Seconds, with 429.
+        status: The HTTP status that says why: 400, 401, 409, 413, 415, 422, 429 or 503.
+        retry_after: Seconds, with 429 and 503.
     """
 
     def __init__(self, status: int, reason: str, retry_after: int | None = None) -> None:

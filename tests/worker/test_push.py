@@ -98,8 +98,9 @@ def test_without_the_right_token_nothing_comes_in(bearer: str | None) -> None:
 def test_a_token_that_is_not_known_lets_nobody_in() -> None:
     one = Receiving(PushSource(token_secret_ref=TOKEN))
     for bearer in (None, "", "None"):
-        with pytest.raises(PushRefused):
+        with pytest.raises(PushRefused) as refused:
             one.push.admit(bearer)
+        assert (refused.value.status, refused.value.retry_after) == (503, 1)
 
 
 def test_a_camera_without_a_token_takes_frames_of_anybody() -> None:

@@ -72,10 +72,13 @@ class Push:
         """Decide, before the body is read, whether a frame may come.
 
         Raises:
-            PushRefused: 401 without the right token, 429 over the rate.
+            PushRefused: 401 without the right token, 503 while it is not known, 429 over the rate.
         """
-        if self._source.token_secret_ref is not None and not self._is_token(bearer or ""):
-            raise PushRefused(401, "this camera wants its push token: Authorization: Bearer TOKEN")
+        if self._source.token_secret_ref is not None:
+            if self.token is None:  # the camera may have just come to this worker
+                raise PushRefused(503, "the Secret with its push token was not read", retry_after=1)
+            if not hmac.compare_digest(self.token.encode(), _bytes(bearer)):
+                raise PushRefused(401, "its push token is wanted: Authorization: Bearer TOKEN")
         now = self._now()
         rate = self._source.max_fps
         self._tokens = min(rate, self._tokens + (now - self._filled) * rate)
@@ -140,11 +143,6 @@ class Push:
                 self._known.popitem(last=False)
         self._look(data, timestamp, header)
         return frame.sequence
-
-    def _is_token(self, bearer: str) -> bool:
-        return self.token is not None and hmac.compare_digest(
-            self.token.encode(), bearer.encode(errors="surrogateescape")
-        )
 
     def _again(self, claimed: float, data: bytes) -> int | None:
         """The number under which a frame was taken before.
@@ -249,3 +247,7 @@ def _wait(feed: Feed) -> None:
     """Say that nothing but frames is missing; a stalled device stays told as stalled."""
     if feed.state.reason is not Failure.STALLED:
         feed.say(ConnectedReason.WAITING_FOR_PUSH)
+
+
+def _bytes(bearer: str | None) -> bytes:
+    return (bearer or "").encode(errors="surrogateescape")
