@@ -5,6 +5,7 @@ Memory and CPU are what the kernel counts for the pod's cgroup: nothing runs in 
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,6 @@ from tests.cluster.footprint import Footprint, footprint
 from tests.cluster.nodes.machine import CGROUPS
 
 GRAVE: Final = frozenset({"error", "critical"})
-_OVERLAP: Final = "90s"  # of the logs that are read each minute
 
 
 class Pods:
@@ -23,6 +23,7 @@ class Pods:
 
     def __init__(self, cluster: RealCluster) -> None:
         self._cluster = cluster
+        self._read = datetime.now(UTC)  # until then, of the logs
         self._uids = {pod.metadata.name: pod.metadata.uid for pod in self._look()}
 
     @property
@@ -52,9 +53,11 @@ class Pods:
                 yield f"{name} was started again {restarts} times"
 
     def grave_lines(self) -> Iterator[str]:
-        """What was logged in the last minute, and a little before, that somebody must look at."""
+        """What was logged since the last look that somebody must look at."""
+        since, self._read = self._read, datetime.now(UTC)
+        option = f"--since-time={since:%Y-%m-%dT%H:%M:%SZ}"
         for name in self.names:
-            said = self._cluster.kubectl("logs", name, "--all-containers", f"--since={_OVERLAP}")
+            said = self._cluster.kubectl("logs", name, "--all-containers", option)
             yield from (f"{name}: {line}" for line in said.splitlines() if is_grave(line))
 
     def _look(self) -> tuple["_Pod", ...]:

@@ -1,6 +1,7 @@
 """One soak: cameras misbehave by a course, everything is watched, and all is judged at the end."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from random import Random
@@ -17,6 +18,7 @@ from bench.soak.pods import Pods
 from tests.cluster.footprint import grown
 
 HEAL_SECONDS: Final = 180.0  # a camera that was not found is asked again after a minute
+WARM_SECONDS: Final = 1200.0  # a shorter soak tells nothing of growth: its programs warm up
 _LOOKS: Final = 200  # at memory, at least; but no more than one a second
 _LOOK_SECONDS: Final = (1.0, 5.0)
 _LOG_SECONDS: Final = 60.0
@@ -47,7 +49,8 @@ class Soak:
             self._broken += grown(name, before[name], held)
         self._broken += pods.changes()
         self._look_at_logs(pods)
-        self._broken += outcome.growth(curves)
+        if self._seconds >= WARM_SECONDS:
+            self._broken += outcome.growth(curves)
         sessions = self._fleet.cameras.sessions()
         self._broken += outcome.leaks(sessions, self._fleet.kinds, time.time())
         harmed = victims([*self._fleet.kinds])
@@ -72,14 +75,12 @@ class Soak:
         least, most = _LOOK_SECONDS
         every = min(max(self._seconds / _LOOKS, least), most)
         held: dict[str, list[int]] = {name: [] for name in pods.names}
-        acts = iter([*self._course, Act(self._seconds, "", None)])
-        act = next(acts)
+        acts = deque(self._course)
         began, wall, used = time.monotonic(), time.time(), pods.cpu()
         look = log = 0.0
         while (now := time.monotonic() - began) < self._seconds:
-            while act.at <= now:
-                self._do(act)
-                act = next(acts)
+            while acts and acts[0].at <= now:
+                self._do(acts.popleft())
             if now >= look:
                 look += every
                 for name, size in pods.memory().items():
@@ -89,6 +90,8 @@ class Soak:
                 self._look_at_logs(pods)
                 self._tell(f"{now / 60:4.0f} min, {len(self._broken)} rules broken")
             time.sleep(_PAUSE)
+        for act in acts:  # what became due in the last moment
+            self._do(act)
         cores = {name: (cpu - used[name]) / self._seconds for name, cpu in pods.cpu().items()}
         curves = [Curve(name, tuple(sizes), cores[name]) for name, sizes in held.items()]
         return curves, Window(wall, time.time())
