@@ -1,6 +1,5 @@
 """A way in to a gateway, as devices and browsers take it: HTTP to an address, by a host's name."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,19 @@ import urllib3
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from tests.cluster.command_line import Failed
+from tests.e2e import states
+
 _ANSWER_SECONDS: Final = 30.0
-_SECONDS: Final = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An answer, for people who wait for another one."""
+
+    status: int
+    beginning: bytes
+    answer: BaseHTTPResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +66,14 @@ class Door:
 
     def until(self, status: int, path: str) -> BaseHTTPResponse:
         """The answer, as soon as its status is this one: who serves it learns of it by a watch."""
-        deadline = time.monotonic() + _SECONDS
-        while True:
-            try:
-                answer = self.ask(path)
-                if answer.status == status:
-                    return answer
-                said = f"{answer.status}: {answer.data[:300]!r}"
-            except HTTPError as error:
-                said = str(error)
-            assert time.monotonic() < deadline, f"{self.host}{path} is not {status}, but {said}"
-            time.sleep(0.2)
+        return states.until(lambda: self._told(path), lambda told: told.status == status).answer
+
+    def _told(self, path: str) -> _Told:
+        try:
+            answer = self.ask(path)
+        except HTTPError as error:
+            raise Failed(f"{self.host}{path}: {error}") from error
+        return _Told(answer.status, answer.data[:300], answer)
 
 
 def door(url: str, host: str | None = None, authority: Path | None = None) -> Door:

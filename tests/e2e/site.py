@@ -48,6 +48,15 @@ class Site:
         given = {**self.image, **(values or {})}
         return Installation(self.within(namespace), values=given)
 
+    @contextmanager
+    def with_values(self, namespace: str, values: Mapping[str, Any]) -> Iterator[None]:
+        """The suite's own release in a namespace, with more values until the block ends."""
+        self.installation(namespace, values).install()
+        try:
+            yield
+        finally:
+            self.installation(namespace).install()
+
 
 @contextmanager
 def site() -> Iterator[Site]:

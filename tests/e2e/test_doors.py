@@ -15,6 +15,7 @@ from tests.cluster.command_line import CommandLine
 from tests.cluster.go_commands import Unavailable
 from tests.cluster.nodes import ingress
 from tests.cluster.nodes.cluster import Cluster
+from tests.e2e import states
 from tests.e2e.door import Door, door
 from tests.e2e.site import Site, forwarded
 from tests.fakes.authority import Authority, authority
@@ -28,7 +29,6 @@ LATEST: Final = "/api/cameras/lobby/frame/latest"
 
 WAYS: Final = ("Service", "Ingress", "Ingress with TLS", "HTTPRoute")
 PICTURES: Final = {way: jpeg(seed=number) for number, way in enumerate(WAYS)}
-SECONDS: Final = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def envoy(
     nodes: Cluster,
     signed: Authority,
     tmp_path_factory: pytest.TempPathFactory,
-) -> str:
+) -> Iterator[str]:
     """Address of a node whose ports 80 and 443 are Envoy's, where the gateway has three names."""
     directory: Path = tmp_path_factory.mktemp("images")
     try:
@@ -72,8 +72,8 @@ def envoy(
             },
         }
     }
-    site.installation(cameras.namespace, values).install()
-    return nodes.nodes["n1"].address
+    with site.with_values(cameras.namespace, values):
+        yield nodes.nodes["n1"].address
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -119,10 +119,7 @@ def test_what_is_pushed_by_every_way_in_is_the_latest_frame(opened: Door, way: s
 
 
 def test_every_way_in_tells_of_motion(opened: Door) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not (live := _live(opened)).get("motion_events"):
-        assert time.monotonic() < deadline, live
-        time.sleep(0.5)
+    states.until(lambda: _live(opened), lambda live: bool(live.get("motion_events")))
 
 
 @pytest.mark.parametrize(("scheme", "status"), [("http", 404), ("https", 421)])
