@@ -26,6 +26,7 @@ from bench.reliability.result import SessionKind
 from bench.reliability.sight import Pod
 from bench.reliability.stage import Stage
 from ingest_core import names
+from ingest_simulator.camera import SimulatedCamera
 from ingest_simulator.faults import Fault
 from ingest_simulator.main import FirstLine
 from ingest_simulator.session import SessionRecord
@@ -75,7 +76,7 @@ class RealCluster:
 
 
 class SimulatedCameras:
-    """The simulator by its control API: what became of sessions, and faults."""
+    """The simulator by its control API: its cameras, what became of sessions, and faults."""
 
     def __init__(self, url: str, cameras: Sequence[str]) -> None:
         self._url = url
@@ -85,21 +86,27 @@ class SimulatedCameras:
     def sessions(self) -> Mapping[str, Sequence[SessionRecord]]:
         return {name: self._of(name) for name in self._cameras}
 
+    def add(self, camera: SimulatedCamera) -> None:
+        self._call("POST", "", msgspec.json.encode(camera))
+
+    def remove(self, camera: str) -> None:
+        self._call("DELETE", f"/{camera}")
+
     def fault(self, camera: str, fault: Fault | None) -> None:
         """From now on it has this one; None: none."""
         body = None if fault is None else msgspec.json.encode(fault)
-        self._call("DELETE" if fault is None else "PUT", f"{camera}/fault", body)
+        self._call("DELETE" if fault is None else "PUT", f"/{camera}/fault", body)
 
     def cut(self, camera: str) -> None:
         """End its sessions."""
-        self._call("DELETE", f"{camera}/sessions")
+        self._call("DELETE", f"/{camera}/sessions")
 
     def _of(self, camera: str) -> Sequence[SessionRecord]:
-        answer = self._call("GET", f"{camera}/sessions")
+        answer = self._call("GET", f"/{camera}/sessions")
         return msgspec.json.decode(answer, type=tuple[SessionRecord, ...])
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        answer = self._http.request(method, f"{self._url}/cameras/{path}", body=body)
+        answer = self._http.request(method, f"{self._url}/cameras{path}", body=body)
         assert answer.status < HTTPStatus.BAD_REQUEST, answer.data
         return answer.data
 

@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.request import Request, urlopen
 
 import pytest
 import yaml
 
+from bench.reliability.real import SimulatedCameras
 from ingest_core import metrics
+from ingest_simulator.camera import SimulatedCamera
+from ingest_simulator.faults import Fault, FaultKind
 from tests.cluster.command_line import CommandLine
 from tests.cluster.go_commands import Unavailable
 from tests.cluster.nodes import monitoring
@@ -51,24 +53,10 @@ ONCE_HAPPENED: Final = {
 }
 
 
-class Control:
-    """The simulator's control API at HOST:PORT."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __call__(self, method: str, path: str, body: dict[str, str] | None = None) -> None:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        order = Request(f"http://{self._address}{path}", data, headers, method=method)
-        with urlopen(order, timeout=60):
-            pass
-
-
 @pytest.fixture(scope="module")
 def prometheus(
     cameras: CommandLine, site: Site, nodes: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Prometheus:
+) -> Iterator[Prometheus]:
     try:
         images = monitoring.images(tmp_path_factory.mktemp("images"))
     except Unavailable as error:
@@ -76,26 +64,26 @@ def prometheus(
     for image in images:
         nodes.load(image)
     monitoring.install_operator(site.admin)
-    site.installation(cameras.namespace, VALUES).install()
-    monitoring.install_prometheus(site.admin)
-    return Prometheus(monitoring.address(site.admin))
+    with site.with_values(cameras.namespace, VALUES):
+        monitoring.install_prometheus(site.admin)
+        yield Prometheus(monitoring.address(site.admin))
 
 
 @pytest.fixture
-def control(cameras: CommandLine) -> Iterator[Control]:
-    """Of a simulator that has two cameras more, which are nobody else's; gone afterwards."""
-    service = get(cameras, "service", "simulator")
-    control = Control(f"{service['spec']['clusterIP']}:8555")
+def simulator(cameras: CommandLine) -> Iterator[SimulatedCameras]:
+    """It has two cameras more, which are nobody else's; gone afterwards."""
+    address = get(cameras, "service", "simulator")["spec"]["clusterIP"]
+    simulator = SimulatedCameras(f"http://{address}:8555", OURS)
     for name in OURS:
-        control("POST", "/cameras", {"name": name})
+        simulator.add(SimulatedCamera(name=name))
     manifests = "---\n".join(CAMERA.format(name=name) for name in OURS)
     cameras.kubectl("apply", "--filename=-", stdin=manifests)
     ready = ("--for=condition=Ready", "--timeout=120s")
     cameras.kubectl("wait", *ready, *(f"camera/{name}" for name in OURS))
-    yield control
+    yield simulator
     cameras.kubectl("delete", "camera", *OURS)
     for name in OURS:
-        control("DELETE", f"/cameras/{name}")
+        simulator.remove(name)
 
 
 def test_every_operator_gateway_and_worker_of_a_release_is_a_target_that_is_up(
@@ -137,15 +125,15 @@ def test_of_what_dashboard_and_alerts_ask_for_everything_is_told(prometheus: Pro
 
 
 def test_alerts_fire_while_a_camera_is_cut_or_stalls_and_are_over_when_it_is_back(
-    prometheus: Prometheus, cameras: CommandLine, control: Control
+    prometheus: Prometheus, cameras: CommandLine, simulator: SimulatedCameras
 ) -> None:
     cut, stalled = ({"namespace": cameras.namespace, "camera": name} for name in OURS)
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     runbooks = values["monitoring"]["prometheusRule"]["runbookUrl"]
 
-    control("PUT", f"/cameras/{CUT}/fault", {"kind": "refuse"})
-    control("DELETE", f"/cameras/{CUT}/sessions")
-    control("PUT", f"/cameras/{STALLED}/fault", {"kind": "stall"})
+    simulator.fault(CUT, Fault(FaultKind.REFUSE))
+    simulator.cut(CUT)
+    simulator.fault(STALLED, Fault(FaultKind.STALL))
 
     until(lambda: prometheus.firing(stalled), lambda seen: {*seen} == {"CameraFramesStale"})
     told = until(lambda: prometheus.firing(cut), lambda seen: {*seen} == {"CameraDown"})
@@ -158,7 +146,7 @@ def test_alerts_fire_while_a_camera_is_cut_or_stalls_and_are_over_when_it_is_bac
     )
 
     for name in OURS:
-        control("DELETE", f"/cameras/{name}/fault")
+        simulator.fault(name, None)
 
     until(lambda: {*prometheus.firing(stalled), *prometheus.firing(cut)}, lambda left: not left)
     up = f'camera_ingest_camera_up{{namespace="{cameras.namespace}"}} == 1'
