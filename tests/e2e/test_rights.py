@@ -17,6 +17,7 @@ from tests.e2e.site import Site, forwarded
 
 PAGE: Final = "docs/guide/helm.md"
 SECTION: Final = "Without rights in the cluster"
+ROLES: Final = guide.ROOT / "docs" / "guide" / "cluster-roles.yaml"
 NAMESPACE: Final = "tenant"  # where the guide says `cameras`
 
 BEYOND: Final = (
@@ -41,6 +42,17 @@ def jane(site: Site) -> Iterator[CommandLine]:
     site.admin.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
+@pytest.fixture(scope="module")
+def install(site: Site) -> Iterator[str]:
+    """What the admin of a namespace types, once what is for the cluster has been typed."""
+    typed = [one.text for one in guide.commands(PAGE, SECTION)]
+    assert len(typed) == 2, f"one for the cluster, and one for a namespace, and not {typed}"
+    _type(site.admin, typed[0])
+    yield typed[1]
+    if site.nodes is None:
+        site.admin.kubectl("delete", f"--filename={ROLES}")
+
+
 def test_the_admin_of_a_namespace_has_no_rights_in_the_cluster(jane: CommandLine) -> None:
     with closing(people.client(jane, "jane")) as client:
         for beyond in BEYOND:
@@ -51,14 +63,12 @@ def test_the_admin_of_a_namespace_has_no_rights_in_the_cluster(jane: CommandLine
 
 
 def test_the_admin_of_a_namespace_installs_uses_and_removes_a_release(
-    site: Site, jane: CommandLine, cameras: CommandLine
+    site: Site, jane: CommandLine, cameras: CommandLine, install: str
 ) -> None:
     before = states.holds(cameras, "lobby", "yard")
-    for_the_cluster, install = guide.commands(PAGE, SECTION)
-    _type(site.admin, for_the_cluster.text)
     values = {**site.image, "pool": {"spec": tenant.WORKERS}}  # for which small nodes have room
     options = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
-    _type(jane, install.text, *options)
+    _type(jane, install, *options)
     tenant.apply(jane, *tenant.simulator(), tenant.camera("lobby", "cam1"))
     tenant.await_ready(jane, "lobby")
 
@@ -74,6 +84,8 @@ def test_the_admin_of_a_namespace_installs_uses_and_removes_a_release(
 
 
 def _type(by: CommandLine, line: str, *more: str) -> None:
-    """A line of the guide, in the namespace that somebody types in."""
-    program, *words = shlex.split(line.replace("-n cameras ", ""))
+    """A line of the guide, in the namespace that somebody types in instead of the guide's."""
+    program, *words = shlex.split(line)
+    if words[0] == "-n":
+        del words[:2]
     {"kubectl": by.kubectl, "helm": by.helm}[program](*words, *more)
