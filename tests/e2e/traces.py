@@ -4,7 +4,8 @@ Each function gives places, as people call them, with what is there.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ Places = Iterator[tuple[str, bytes]]
 
 _SECRETS: Final = b"/registry/secrets/"
 _PROGRAM: Final = "camera-ingest"
+_GONE: Final = (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError)  # a zombie, too
 
 
 def store(etcd: Etcd) -> Places:
@@ -89,33 +91,46 @@ def database(client: redis.Redis) -> Places:
 
 def arguments(nodes: Cluster) -> Places:
     """Of every process on the nodes."""
-    for process in _processes(nodes):
+
+    def told(process: psutil.Process) -> Places:
         yield f"the arguments of {_name(process)}", "\0".join(process.cmdline()).encode()
+
+    return _of_processes(nodes, told)
 
 
 def environments(nodes: Cluster) -> Places:
     """Variables of each of our processes."""
-    for process in _ours(nodes):
-        yield _name(process), repr(process.environ()).encode()
+
+    def told(process: psutil.Process) -> Places:
+        if _is_ours(process):
+            yield _name(process), repr(process.environ()).encode()
+
+    return _of_processes(nodes, told)
 
 
 def files(nodes: Cluster) -> Places:
     """What each of our processes wrote to the only place where it can."""
-    for process in _ours(nodes):
-        for file in Path(f"/proc/{process.pid}/root/tmp").rglob("*"):
-            if file.is_file():
-                yield f"{file.name} of {_name(process)}", file.read_bytes()
+
+    def told(process: psutil.Process) -> Places:
+        if _is_ours(process):
+            for file in Path(f"/proc/{process.pid}/root/tmp").rglob("*"):
+                with suppress(FileNotFoundError):
+                    if file.is_file():
+                        yield f"{file.name} of {_name(process)}", file.read_bytes()
+
+    return _of_processes(nodes, told)
 
 
-def _processes(nodes: Cluster) -> Iterator[psutil.Process]:
+def _of_processes(nodes: Cluster, told: Callable[[psutil.Process], Places]) -> Places:
+    """What each process on the nodes tells; one that goes meanwhile, what it told before."""
     for node in nodes.nodes.values():
         for process in psutil.Process(node.pid).children(recursive=True):
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
+            with suppress(*_GONE):
+                yield from told(process)
 
 
-def _ours(nodes: Cluster) -> Iterator[psutil.Process]:
-    return (process for process in _processes(nodes) if _PROGRAM in _words(process))
+def _is_ours(process: psutil.Process) -> bool:
+    return _PROGRAM in _words(process)
 
 
 def _name(process: psutil.Process) -> str:
