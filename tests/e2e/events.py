@@ -13,7 +13,7 @@ from ingest_core.names import REDIS_STREAM
 from tests.cluster.command_line import CommandLine
 from tests.e2e.site import forwarded
 
-_SECONDS: Final = 60.0
+_SECONDS: Final = 120.0  # the simulated scene, and with it motion, begins anew after 20
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -43,27 +43,41 @@ def connected(by: CommandLine, target: str, password: str | None = None) -> Iter
             yield client
 
 
+@contextmanager
+def subscribed(client: redis.Redis) -> Iterator[Iterator[bytes]]:
+    """Whatever is published from now on, on every channel, for two minutes."""
+    subscribe: Any = client.pubsub
+    with subscribe() as subscriber:
+        subscriber.psubscribe("*")
+        assert subscriber.get_message(timeout=_SECONDS)["type"] == "psubscribe"
+        yield _messages(subscriber)
+
+
 def published(client: redis.Redis, cameras: AbstractSet[str]) -> tuple[bytes, ...]:
     """All that is kept, and what is published until each of the cameras was heard of."""
     stream: Any = client.xrange(REDIS_STREAM)  # its types are those of all clients at once
     events = [values[b"event"] for _, values in stream]
     missing = set(cameras)
-    deadline = time.monotonic() + _SECONDS
-    subscribe: Any = client.pubsub
-    with subscribe(ignore_subscribe_messages=True) as subscriber:
-        subscriber.psubscribe("*")
+    with subscribed(client) as more:
         while missing:
-            assert time.monotonic() < deadline, f"nothing of {missing}"
-            if message := subscriber.get_message(timeout=1.0):
-                events.append(message["data"])
-                missing.discard(_decoded(message["data"]).subject)
+            event = next(more, None)
+            assert event is not None, f"nothing of {missing}"
+            events.append(event)
+            missing.discard(decoded(event).subject)
     return tuple(events)
 
 
 def heard(client: redis.Redis, cameras: AbstractSet[str]) -> tuple[Event, ...]:
     """The same, decoded."""
-    return tuple(map(_decoded, published(client, cameras)))
+    return tuple(map(decoded, published(client, cameras)))
 
 
-def _decoded(event: bytes) -> Event:
+def decoded(event: bytes) -> Event:
     return msgspec.json.decode(event, type=Event)
+
+
+def _messages(subscriber: Any) -> Iterator[bytes]:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        if message := subscriber.get_message(timeout=1.0):
+            yield message["data"]
