@@ -5,7 +5,7 @@ from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
-from tests.cluster.client import Client
+from tests.cluster.client import Client, Refused
 from tests.cluster.command_line import CommandLine
 
 
@@ -31,6 +31,16 @@ def client(by: CommandLine, account: str) -> Client:
     authority = by.home / "cluster-ca.pem"
     authority.write_bytes(b64decode(one["cluster"]["certificate-authority-data"]))
     return Client(one["cluster"]["server"], authority, token(by, account))
+
+
+def answer(client: Client, method: str, path: str, body: object = None) -> int:
+    """The status of a request's answer; nothing is done: `dryRun`."""
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    try:
+        client.call(method, path, body, kind, None if method == "GET" else {"dryRun": "All"})
+    except Refused as refused:
+        return refused.status
+    return 200
 
 
 def _configuration(by: CommandLine) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.cluster.client import Client, Refused
+from tests.cluster.client import Client
 from tests.cluster.command_line import CommandLine
 from tests.e2e import people, tenant
 
@@ -92,7 +92,7 @@ def test_whatever_an_account_asks_of_another_namespace_is_refused(
     account: Client, cameras: CommandLine
 ) -> None:
     answers = tried(account, cameras)
-    answers |= {path: _answer(account, "GET", path, None) for path in EVERYWHERE}
+    answers |= {path: people.answer(account, "GET", path) for path in EVERYWHERE}
 
     assert set(answers.values()) == {403}, answers
 
@@ -107,7 +107,7 @@ def tried(client: Client, where: CommandLine) -> dict[str, int]:
     """What becomes of each request in a namespace."""
     namespace = f"namespaces/{where.namespace}"
     return {
-        f"{method} {path}": _answer(client, method, f"{api}/{namespace}/{path}", body)
+        f"{method} {path}": people.answer(client, method, f"{api}/{namespace}/{path}", body)
         for method, api, path, body in REQUESTS
     }
 
@@ -117,12 +117,3 @@ def rights(client: Client, where: CommandLine) -> set[str]:
     path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
     answer = client.post(path, {"spec": {"namespace": where.namespace}})["status"]
     return {str(rule) for rule in (*answer["resourceRules"], *answer["nonResourceRules"])}
-
-
-def _answer(client: Client, method: str, path: str, body: Any) -> int:
-    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-    try:
-        client.call(method, path, body, kind, None if method == "GET" else {"dryRun": "All"})
-    except Refused as refused:
-        return refused.status
-    return 200

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from tests.cluster.command_line import CommandLine, Failed
-from tests.cluster.nodes.installation import CHART
 from tests.e2e import states, tenant
 from tests.e2e.door import Door, door
 from tests.e2e.events import Event, connected, heard
@@ -152,18 +151,6 @@ def test_a_worker_that_dies_moves_no_camera_of_another_namespace(
 
     assert after.holder != dead.holder
     assert states.holds(cameras, "lobby", "yard") == before
-
-
-@pytest.mark.parametrize("options", [(), ("pool.name=another",), ("pool.enabled=false",)])
-def test_a_second_release_in_one_namespace_is_refused(
-    other: CommandLine, options: tuple[str, ...]
-) -> None:
-    values = [f"--set={one}" for one in options]
-
-    with pytest.raises(Failed, match="release cameras is in the namespace other already"):
-        other.helm("install", "second", str(CHART), *values)
-
-    assert other.helm("list", "--all", "--short").split() == ["cameras"]
 
 
 def _json(door: Door, path: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.cluster.client import Client, Refused
+from tests.cluster.client import Client
 from tests.cluster.command_line import CommandLine
 from tests.e2e import people, states, tenant
 
@@ -74,12 +74,12 @@ def test_a_worker_touches_no_lease_of_another_pool(
 
     for pool, client in workers.items():
         own = client.get(f"{leases}/{pool}-0")
-        assert _status(client, "PUT", f"{leases}/{pool}-0", own) == 200
+        assert people.answer(client, "PUT", f"{leases}/{pool}-0", own) == 200
         for foreign in {"default-0", "side-0", "camera-ingest-operator"} - {f"{pool}-0"}:
             body = {**own, "metadata": {"name": foreign}}
-            assert _status(client, "GET", f"{leases}/{foreign}") == 403
-            assert _status(client, "PUT", f"{leases}/{foreign}", body) == 403
-            assert _status(client, "DELETE", f"{leases}/{foreign}") == 403
+            assert people.answer(client, "GET", f"{leases}/{foreign}") == 403
+            assert people.answer(client, "PUT", f"{leases}/{foreign}", body) == 403
+            assert people.answer(client, "DELETE", f"{leases}/{foreign}") == 403
 
 
 def test_scaling_and_deleting_a_pool_touches_no_camera_of_another(other: CommandLine) -> None:
@@ -110,12 +110,4 @@ def test_scaling_and_deleting_a_pool_touches_no_camera_of_another(other: Command
 def _readable(workers: dict[str, Client], by: CommandLine, secret: str) -> set[str]:
     """Pools whose workers may read it; without a name: list all."""
     path = f"/api/v1/namespaces/{by.namespace}/secrets/{secret}".rstrip("/")
-    return {pool for pool, client in workers.items() if _status(client, "GET", path) == 200}
-
-
-def _status(client: Client, method: str, path: str, body: object = None) -> int:
-    try:
-        client.call(method, path, body, query=None if method == "GET" else {"dryRun": "All"})
-    except Refused as refused:
-        return refused.status
-    return 200
+    return {pool for pool, client in workers.items() if people.answer(client, "GET", path) == 200}
