@@ -20,7 +20,7 @@ from tests.cluster.command_line import CommandLine
 from tests.cluster.nodes.cluster import Cluster
 from tests.cluster.nodes.images import NEXT
 from tests.cluster.nodes.installation import Installation
-from tests.e2e import states, upgrade
+from tests.e2e import gate, states, upgrade
 from tests.e2e.site import Site
 from tests.e2e.upgrade import Upgrade, Watched
 
@@ -30,11 +30,11 @@ OURS: Final = "camera-ingest"  # is in the key of whatever we define
 DEFINITIONS: Final = ("cameras.camera-ingest.io", "camerapools.camera-ingest.io")
 FPS: Final = 5
 WORKERS: Final = 2
-DRAIN_SECONDS: Final = 50.0  # in which a worker's cameras may be moved when it is told to end
+ENDING_SECONDS: Final = 20.0  # in which Helm deletes, and processes and their pods end
 OBJECTS: Final = "/registry/"  # in etcd
-ABOUT_NODES: Final = "/registry/events/default/"
+ABOUT_NODES: Final = ("/registry/events/default/", "/registry/leases/kube-node-lease/")
 
-WATCHED: Final = Watched({"lobby": "cam1", "yard": "cam2"}, "gate", "only-this-device")
+WATCHED: Final = Watched({"lobby": "cam1", "yard": "cam2"}, gate.NAME, gate.TOKEN)
 SMALL: Final = {"requests": {"cpu": "50m", "memory": "128Mi"}}  # other tests' pods need room, too
 VALUES: Final = {"pool": {"spec": {"replicas": WORKERS, "worker": {"resources": SMALL}}}}
 NO_GATEWAY: Final = {
@@ -44,20 +44,6 @@ NO_GATEWAY: Final = {
     "redis": {},
 }
 
-GATE: Final = f"""\
-apiVersion: v1
-kind: Secret
-metadata: {{name: gate-token}}
-stringData: {{token: {WATCHED.token}}}
----
-apiVersion: camera-ingest.io/v1alpha1
-kind: Camera
-metadata: {{name: {WATCHED.pushed}}}
-spec:
-  source:
-    push: {{tokenSecretRef: {{name: gate-token, key: token}}}}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Uninstalled:
@@ -65,11 +51,13 @@ class Uninstalled:
 
     Attributes:
         seconds: Until the last pod of the release was gone.
+        lease_seconds: For which a worker is somebody who says nothing more.
         cameras: Names.
         definitions: Names of CRDs.
     """
 
     seconds: float
+    lease_seconds: int
     cameras: frozenset[str]
     definitions: frozenset[str]
 
@@ -90,7 +78,7 @@ def release(site: Site, empty: frozenset[str]) -> Installation:
     installation.install()
     installation.add_cameras()
     installation.by.kubectl("delete", "camera", "door")  # nobody pushes to it
-    installation.by.kubectl("apply", "--filename=-", stdin=GATE)
+    installation.by.kubectl("apply", "--filename=-", stdin=gate.MANIFEST)
     return installation
 
 
@@ -113,11 +101,13 @@ def upgraded(release: Installation) -> Upgrade:
 
 @pytest.fixture(scope="module")
 def uninstalled(release: Installation, upgraded: Upgrade) -> Uninstalled:
-    by, began = release.by, time.monotonic()
+    by = release.by
+    lease: int = states.get(by, "lease", "default-0")["spec"]["leaseDurationSeconds"]
+    began = time.monotonic()
     by.helm("uninstall", release.release)
     states.until(lambda: upgrade.images(by), lambda pods: not pods)
     seconds = time.monotonic() - began
-    return Uninstalled(seconds, _names(by, "cameras"), _names(by, "crds"))
+    return Uninstalled(seconds, lease, _names(by, "cameras"), _names(by, "crds"))
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +142,8 @@ def test_every_frame_that_a_device_pushed_during_an_upgrade_was_told_of_once(
     taken = [asked for asked in upgraded.pushes if asked.status == 202]
     told = [one for one in upgraded.events[WATCHED.pushed] if one.captured is not None]
 
-    assert len({(one.source, one.epoch, one.sequence) for one in told}) == len(taken) > 0
+    assert len(told) == len(taken) > 0
+    assert len({(one.source, one.epoch, one.sequence) for one in told}) == len(told)
 
 
 def test_every_request_during_an_upgrade_is_answered_as_at_any_other_time(
@@ -188,8 +179,10 @@ def test_what_is_uninstalled_leaves_cameras_and_definitions(uninstalled: Uninsta
     assert uninstalled.definitions >= {*DEFINITIONS}
 
 
-def test_workers_that_are_uninstalled_wait_for_nobody(uninstalled: Uninstalled) -> None:
-    assert uninstalled.seconds < DRAIN_SECONDS
+def test_workers_that_are_uninstalled_wait_for_no_longer_than_their_lease_lasts(
+    uninstalled: Uninstalled,
+) -> None:
+    assert uninstalled.seconds < uninstalled.lease_seconds + ENDING_SECONDS
 
 
 def test_without_namespace_and_definitions_nothing_of_ours_is_left(left: frozenset[str]) -> None:
@@ -202,7 +195,7 @@ def _names(by: CommandLine, kind: str) -> frozenset[str]:
 
 
 def _stored(nodes: Cluster) -> frozenset[str]:
-    """The key of every object of every kind, but for Events of nodes."""
+    """The key of every object of every kind, but for Events and Leases of nodes."""
     keys = (key.decode() for key, _ in nodes.control_plane.server.etcd.everything())
     return frozenset(
         key for key in keys if key.startswith(OBJECTS) and not key.startswith(ABOUT_NODES)
