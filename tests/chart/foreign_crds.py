@@ -6,9 +6,10 @@ from typing import Any, Final
 import yaml
 
 from tests.cluster.go_modules import downloaded
+from tests.cluster.nodes import monitoring
 
 FILES: Final = {
-    "github.com/prometheus-operator/prometheus-operator@v0.85.0": [
+    monitoring.MODULE: [
         f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
         for kind in ("servicemonitors", "podmonitors", "prometheusrules")
     ],

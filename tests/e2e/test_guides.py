@@ -13,10 +13,12 @@ from typing import Final
 
 import pytest
 
+from tests.chart import foreign_crds
 from tests.cluster.binaries import CONTOUR
+from tests.cluster.go_commands import Unavailable
 from tests.cluster.go_modules import downloaded
 from tests.cluster.guide import PROGRAMS, commands, fences
-from tests.cluster.nodes import ingress
+from tests.cluster.nodes import ingress, monitoring
 from tests.cluster.nodes.cluster import Cluster
 from tests.cluster.nodes.images import OF_GUIDES
 from tests.cluster.shell import Shell
@@ -44,7 +46,6 @@ OF_REDIS: Final = (
     "{.valueFrom.secretKeyRef.name}/{.valueFrom.secretKeyRef.key}{end}"
 )
 SECONDS: Final = 180.0
-PROMETHEUS: Final = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +69,25 @@ def guide(
 @pytest.fixture
 def prometheus_kinds(site: Site) -> Iterator[None]:
     """The kinds of the Prometheus Operator are known; without it nobody reads them."""
-    folder = downloaded(PROMETHEUS) / "example" / "prometheus-operator-crd"
-    files = [
-        folder / f"monitoring.coreos.com_{kind}.yaml"
-        for kind in ("servicemonitors", "podmonitors", "prometheusrules")
-    ]
-    of_files = [f"--filename={file}" for file in files]
+    try:
+        folder = downloaded(monitoring.MODULE)
+    except Unavailable as error:
+        pytest.skip(str(error))
+    of_files = [f"--filename={folder / file}" for file in foreign_crds.FILES[monitoring.MODULE]]
     site.admin.kubectl("apply", "--server-side", *of_files)
     yield
     site.admin.kubectl("delete", *of_files)
+
+
+@pytest.fixture
+def contour_images(nodes: Cluster, tmp_path: Path) -> None:
+    """Every node has them; all that is installed with them can be had, too."""
+    try:
+        ingress.build()
+    except Unavailable as error:
+        pytest.skip(f"{error}; python -m tests.cluster.nodes.ingress makes it beforehand")
+    for image in ingress.images(tmp_path):
+        nodes.load(image)
 
 
 @pytest.mark.usefixtures("prometheus_kinds")
@@ -202,13 +213,12 @@ def test_the_guide_of_kubernetes_runs_operator_and_gateway_as_processes(guide: T
     guide.type("kubectl delete -f crds/")
 
 
+@pytest.mark.usefixtures("contour_images")  # before the guide, which is typed whole or not at all
 @pytest.mark.types(KIND_PAGE)
 def test_the_guide_of_kind_leads_to_an_ingress_faults_and_another_image(
     guide: Typist, nodes: Cluster, tmp_path: Path
 ) -> None:
     shell = guide.shell
-    for image in ingress.images(tmp_path):
-        nodes.load(image)
     # As kind publishes the port of a node on this machine.
     address = nodes.nodes["n1"].address
     (tmp_path / ".curlrc").write_text(f'connect-to = "localhost:80:{address}:80"\n')
