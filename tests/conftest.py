@@ -1,6 +1,7 @@
 """What every suite shares: a summary of what ran, and hypothesis without a clock or chance."""
 
 import os
+import signal
 from collections import Counter, defaultdict
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 pytest_plugins = ["tests.cluster.plugin"]
 
 NO_SKIPS = "CAMERA_INGEST_NO_SKIPS"  # set by .ci/run: a suite that was skipped has failed
+
+# Under nohup it is ignored, and so it is by what tests start, as it should be: but some send it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=100)
 settings.register_profile("explore", deadline=None, max_examples=2000)
