@@ -4,8 +4,6 @@ Promise: when the block ends, or the process that holds it dies of whatever caus
 gone, and so is everything that was started in a new network.
 """
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,14 +16,6 @@ from tests.fakes.guide_cameras import READY
 
 ISOLATED: Final = ("--net", "--pid", "--mount-proc", "--fork", "--kill-child")
 _UP: Final = 'ip link set lo up; exec "$@"'
-
-
-def obstacle() -> str | None:
-    """Why no network can be made here; None: it can."""
-    if os.geteuid() != 0:
-        return "only root may make networks"
-    missing = [name for name in ("unshare", "nsenter", "ip") if shutil.which(name) is None]
-    return f"not installed: {', '.join(missing)}" if missing else None
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from tests.cluster.guide import fences
+from tests.cluster.nodes.machine import network_obstacle
 from tests.cluster.shell import Shell, checkout
 from tests.cluster.typist import Typist, typing
 from tests.fakes import guide_network
@@ -32,7 +33,7 @@ REDIS: Final = "redis-server --save ''"
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    if reason := guide_network.obstacle():
+    if reason := network_obstacle():
         pytest.skip(reason)
     environment = {
         "HOME": str(tmp_path),
@@ -91,7 +92,7 @@ def test_the_demo_shows_its_cameras_answers_what_it_prints_and_leaves_nothing(
     temporary.mkdir()
     guide.shell = replace(guide.shell, environment={"TMPDIR": str(temporary)})
     with guide.begin("make demo", "Ctrl-C stops it") as demo:
-        demo.wait_for("connected")
+        demo.wait_for("lobby     H.264        connected")
         printed = [*map(str.strip, demo.said.splitlines())]
         curls = [line for line in printed if line.startswith("curl ")]
         assert len(curls) == 3

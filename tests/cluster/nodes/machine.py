@@ -29,12 +29,19 @@ _CLONE_NEWNET: Final = 0x40000000
 Command = Sequence[str | Path]
 
 
-def obstacle() -> str | None:
-    """Why machines cannot be made here; None: they can."""
+def network_obstacle() -> str | None:
+    """Why no network can be made here; None: it can."""
     if os.geteuid() != 0:
         return "only root may make network namespaces and cgroups"
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         return f"not installed: {', '.join(missing)}"
+    return None
+
+
+def obstacle() -> str | None:
+    """Why machines cannot be made here; None: they can."""
+    if reason := network_obstacle():
+        return reason
     if not (CGROUPS / "memory").is_dir():
         return "the nodes of the test cluster need cgroup v1"
     return None
