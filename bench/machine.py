@@ -14,15 +14,26 @@ def facts() -> dict[str, str]:
     """In the order in which a reader asks for them."""
     ffmpeg = ".".join(str(part) for part in av.library_versions["libavcodec"])
     return {
-        "CPU": f"{_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
-        "Memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.1f} GiB",
-        "Kernel": f"{platform.system()} {platform.release()}",
+        **_machine(),
         "Python": platform.python_version(),
         "PyAV": f"{av.__version__}, with libavcodec {ffmpeg}",
         "OpenCV": cv2.__version__,
         "ffmpeg": _first_line("ffmpeg", "-version"),
         "Motion": _first_line("motion", "-h"),
         "Redis": _first_line("redis-server", "--version"),
+    }
+
+
+def in_short() -> str:
+    """What a figure of a whole cluster depends on most."""
+    return ", ".join(_machine().values())
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "CPU": f"{_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
+        "Memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.1f} GiB",
+        "Kernel": f"{platform.system()} {platform.release()}",
     }
 
 

@@ -62,8 +62,6 @@ def _by_itself(name: str, options: Sequence[str]) -> int:
 
 
 def _measure(name: str, given: argparse.Namespace) -> None:
-    told = machine.facts()
-    facts = ", ".join(told[fact] for fact in ("CPU", "Memory", "Kernel"))
     command = f"make reliability SCENARIO={name}{_differently(name, given)}"
     kept: dict[str, Measured] = {}
 
@@ -78,7 +76,7 @@ def _measure(name: str, given: argparse.Namespace) -> None:
         tempfile.TemporaryDirectory() as home,
         real.stage(given.minutes, Path(home)) as stage,
     ):
-        repeat(name, stage, given.times, machine=facts, command=command, keep=keep)
+        repeat(name, stage, given.times, machine=machine.in_short(), command=command, keep=keep)
     print(*page.rows(kept[name]), *faults(kept[name]), sep="\n", flush=True)
     if not given.look:
         _write(kept)

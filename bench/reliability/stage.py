@@ -93,9 +93,4 @@ class Stage:
 
     def _silent(self) -> str:
         now = self.clock.time()
-        silent = [
-            name
-            for name, sessions in self.cameras.sessions().items()
-            if not truth.flows(sessions, self.cuts, now)
-        ]
-        return f"nobody receives: {', '.join(silent)}" if silent else ""
+        return truth.silent(self.cameras.sessions(), self.cuts, now)

@@ -11,7 +11,7 @@ that was killed or cut off is a `Cut`, and ends its sessions at the fault's own 
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,6 +99,12 @@ def flows(sessions: Iterable[SessionRecord], cuts: Sequence[Cut], now: float) ->
         and not any(_cut_off(one, cut) for cut in cuts)
         for one in sessions
     )
+
+
+def silent(sessions: Mapping[str, Iterable[SessionRecord]], cuts: Sequence[Cut], now: float) -> str:
+    """A sentence about the cameras whose frames nobody is receiving; empty: there is none."""
+    found = [name for name, every in sessions.items() if not flows(every, cuts, now)]
+    return f"nobody receives: {', '.join(found)}" if found else ""
 
 
 def excuses(sessions: Iterable[SessionRecord], cuts: Sequence[Cut]) -> list[Freeze]:

@@ -29,11 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     seed = SystemRandom().randrange(2**32) if given.seed is None else given.seed
     print(f"A soak of {given.minutes:g} minutes, seed {seed}", flush=True)
-    told = machine.facts()
-    facts = ", ".join(told[fact] for fact in ("CPU", "Memory", "Kernel"))
     try:
         with tempfile.TemporaryDirectory() as home, real.installed(Path(home)) as found:
-            outcome = Soak(found, given.minutes, seed, _tell).run(facts)
+            outcome = Soak(found, given.minutes, seed, _tell).run(machine.in_short())
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,8 +1,8 @@
 """One soak: cameras misbehave by a course, everything is watched, and all is judged at the end."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
 from typing import Final
@@ -48,7 +48,7 @@ class Soak:
         for name, held in pods.footprints().items():
             self._broken += grown(name, before[name], held)
         self._broken += pods.changes()
-        self._look_at_logs(pods)
+        self._broken += pods.grave_lines()
         if self._seconds >= WARM_SECONDS:
             self._broken += outcome.growth(curves)
         sessions = self._fleet.cameras.sessions()
@@ -62,7 +62,7 @@ class Soak:
             machine=machine,
             minutes=self._seconds / 60,
             seed=self._seed,
-            faults=_counted(f"{one.kind} {one.status or ''}".strip() for one in faults),
+            faults=Counter(sorted(f"{one.kind} {one.status or ''}".strip() for one in faults)),
             cut=sum(act.cut for act in self._course),
             sessions=sum(map(len, sessions.values())),
             unharmed=len(unharmed),
@@ -87,7 +87,7 @@ class Soak:
                     held[name].append(size)
             if now >= log:
                 log += _LOG_SECONDS
-                self._look_at_logs(pods)
+                self._broken += pods.grave_lines()
                 self._tell(f"{now / 60:4.0f} min, {len(self._broken)} rules broken")
             time.sleep(_PAUSE)
         for act in acts:  # what became due in the last moment
@@ -102,26 +102,15 @@ class Soak:
         if act.cut:
             cameras.cut(act.camera)
 
-    def _look_at_logs(self, pods: Pods) -> None:
-        self._broken += pods.grave_lines()
-
     def _until_received(self) -> None:
         """Every camera's frames are; what does not come in time is a broken rule."""
         deadline = time.monotonic() + HEAL_SECONDS
         while silent := self._silent():
             if time.monotonic() > deadline:
-                self._broken.append(f"nobody receives {', '.join(silent)}")
+                self._broken.append(silent)
                 return
             time.sleep(1)
 
-    def _silent(self) -> list[str]:
+    def _silent(self) -> str:
         now = time.time()
-        sessions = self._fleet.cameras.sessions()
-        return [name for name, every in sessions.items() if not truth.flows(every, (), now)]
-
-
-def _counted(names: Iterator[str]) -> dict[str, int]:
-    counted: dict[str, int] = {}
-    for name in sorted(names):
-        counted[name] = counted.get(name, 0) + 1
-    return counted
+        return truth.silent(self._fleet.cameras.sessions(), (), now)

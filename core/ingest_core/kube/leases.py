@@ -143,7 +143,7 @@ def inherited(lease: Lease, pod: str | None, boot: str, now: float) -> Holding |
 
 
 def _of_pod(holder: str | None, pod: str | None) -> bool:
-    return bool(holder) and pod is not None and str(holder).startswith(pod)
+    return holder is not None and pod is not None and holder.startswith(pod)
 
 
 def demand_room(duration: int, renew: int) -> None:
