@@ -57,6 +57,17 @@ def get(by: CommandLine, kind: str, name: str) -> Any:
     return json.loads(by.kubectl("get", kind, name, "--output=json"))
 
 
+def items(by: CommandLine, kind: str, *options: str) -> Any:
+    """All of a kind in the namespace, or those that options of `kubectl get` choose."""
+    return json.loads(by.kubectl("get", kind, *options, "--output=json"))["items"]
+
+
+def address(by: CommandLine, service: str) -> str:
+    """Of a Service, within the cluster."""
+    found: str = get(by, "service", service)["spec"]["clusterIP"]
+    return found
+
+
 def until(look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = _SECONDS) -> T:
     """What one sees, as soon as it is what is wanted; what is not there yet is looked for again."""
     deadline = time.monotonic() + seconds

@@ -19,7 +19,7 @@ from tests.cluster.nodes.cluster import Cluster
 from tests.cluster.nodes.installation import CHART
 from tests.e2e.prometheus import Alert, Prometheus
 from tests.e2e.site import Site
-from tests.e2e.states import get, until
+from tests.e2e.states import address, until
 
 VALUES: Final = {
     "monitoring": {
@@ -72,8 +72,7 @@ def prometheus(
 @pytest.fixture
 def simulator(cameras: CommandLine) -> Iterator[SimulatedCameras]:
     """It has two cameras more, which are nobody else's; gone afterwards."""
-    address = get(cameras, "service", "simulator")["spec"]["clusterIP"]
-    simulator = SimulatedCameras(f"http://{address}:8555", OURS)
+    simulator = SimulatedCameras(f"http://{address(cameras, 'simulator')}:8555", OURS)
     for name in OURS:
         simulator.add(SimulatedCamera(name=name))
     manifests = "---\n".join(CAMERA.format(name=name) for name in OURS)

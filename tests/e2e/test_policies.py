@@ -142,7 +142,7 @@ def _pods(by: CommandLine) -> dict[str, Any]:
     """One that runs, of each program."""
     found = {}
     running = "--field-selector=status.phase=Running"
-    for pod in json.loads(by.kubectl("get", "pods", running, "--output=json"))["items"]:
+    for pod in states.items(by, "pods", running):
         labels = pod["metadata"]["labels"]
         found[labels.get(names.LABEL_COMPONENT) or labels.get(names.LABEL_NAME)] = pod
     return found

@@ -3,7 +3,6 @@
 Each function gives places, as people call them, with what is there.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -45,7 +44,7 @@ def objects(by: CommandLine) -> Places:
 
 def logs(by: CommandLine) -> Places:
     """What each container of each pod said, also before it was started again."""
-    for pod in _pods(by):
+    for pod in states.items(by, "pods"):
         name = pod["metadata"]["name"]
         for container in pod["status"]["containerStatuses"]:
             chosen = (name, f"--container={container['name']}")
@@ -68,7 +67,7 @@ def pages(by: CommandLine) -> Places:
         "gateway": ["metrics", "api/cameras"],
     }
     root = f"/api/v1/namespaces/{by.namespace}/pods"
-    for pod in _pods(by):
+    for pod in states.items(by, "pods"):
         name = pod["metadata"]["name"]
         component = pod["metadata"]["labels"].get("app.kubernetes.io/component", "")
         if all(one["ready"] for one in pod["status"]["containerStatuses"]):
@@ -151,11 +150,3 @@ def _log_before(by: CommandLine, *chosen: str) -> str:
         partial(by.kubectl, "logs", *chosen, "--previous"),
         lambda said: not said.startswith("unable to retrieve container logs"),
     )
-
-
-def _pods(by: CommandLine) -> Any:
-    return _items(by, "pods")
-
-
-def _items(by: CommandLine, kind: str) -> Any:
-    return json.loads(by.kubectl("get", kind, "--output=json"))["items"]

@@ -1,6 +1,5 @@
 """`helm upgrade` to another image, and what clients and a subscriber meet meanwhile."""
 
-import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,11 +62,11 @@ class Upgrade:
 def upgrade(installation: Installation, watched: Watched, tag: str, workers: int) -> Upgrade:
     """Upgrade to a tag; returns when all is well and what was said before has been heard."""
     by, release = installation.by, f"{installation.release}-camera-ingest"
-    gateway = f"http://{_address(by, f'{release}-gateway')}"
+    gateway = f"http://{states.address(by, f'{release}-gateway')}"
     first, second = watched.read
     device, reader = door(gateway), door(gateway)
     assert _push(device, watched) == 202
-    with _listening(_address(by, f"{release}-redis"), watched.read) as ears:
+    with _listening(states.address(by, f"{release}-redis"), watched.read) as ears:
         began = time.time()
         with clients(
             lambda: device.push(watched.pushed, jpeg(), watched.token),
@@ -78,7 +77,9 @@ def upgrade(installation: Installation, watched: Watched, tag: str, workers: int
         ended = time.time()
         _hear_until(ears, ended, watched.read)
         events = ears.heard()
-    record = SimulatedCameras(f"http://{_address(by, SIMULATOR)}:8555", [*watched.read.values()])
+    record = SimulatedCameras(
+        f"http://{states.address(by, SIMULATOR)}:8555", [*watched.read.values()]
+    )
     told = record.sessions()
     return Upgrade(
         window=Window(began, ended),
@@ -92,7 +93,7 @@ def upgrade(installation: Installation, watched: Watched, tag: str, workers: int
 def images(by: CommandLine) -> Mapping[str, str]:
     """The image of each pod of ours, of those that are about to end, too."""
     selector = f"--selector={LABEL_NAME}={APP},{LABEL_COMPONENT} in (operator,gateway,worker)"
-    found = json.loads(by.kubectl("get", "pods", selector, "--output=json"))["items"]
+    found = states.items(by, "pods", selector)
     return {one["metadata"]["name"]: one["spec"]["containers"][0]["image"] for one in found}
 
 
@@ -131,9 +132,3 @@ def _hear_until(ears: RedisEars, time_of: float, cameras: Collection[str]) -> No
         return all(max(one.captured or 0 for one in heard[name]) > time_of for name in cameras)
 
     states.until(ears.heard, late)
-
-
-def _address(by: CommandLine, service: str) -> str:
-    """Within the cluster."""
-    found: str = states.get(by, "service", service)["spec"]["clusterIP"]
-    return found
