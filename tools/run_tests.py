@@ -58,6 +58,7 @@ NEEDS = (
     Need("runc", ("runc",)),
     Need("containerd", ("containerd",)),
     Need("iptables", ("iptables",)),
+    Need("nft", ("nftables",)),
     Need("ip", ("iproute2",)),
     Need("ipset", ("ipset",)),
     Need("sysctl", ("procps",)),

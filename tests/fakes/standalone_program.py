@@ -15,6 +15,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.fakes.captured_camera import eventually
+
 COMMAND = str(Path(sys.executable).parent / "camera-ingest")
 
 
@@ -118,6 +120,8 @@ async def standalone(
         await process.wait()
         await reading
         program.said += await printed
+        # Its Redis is ended by who owns it, who takes the directory away.
+        await eventually(lambda: not list(temporary.glob("camera-ingest-redis-*")))
         shutil.rmtree(temporary)
 
 

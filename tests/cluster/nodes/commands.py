@@ -27,7 +27,7 @@ COREDNS: Final = GoCommand(
 )
 BUILT: Final = (KUBE_APISERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, COREDNS)
 
-INSTALLED: Final = ("containerd", "ctr", "runc", "iptables")
+INSTALLED: Final = ("containerd", "ctr", "runc", "iptables", "nft")
 PLUGINS: Final = "/usr/lib/cni"
 
 
@@ -36,7 +36,7 @@ def proxy_options(name: str, address: str) -> tuple[str, ...]:
     return (
         f"--hostname-override={name}",
         f"--bind-address={address}",
-        "--proxy-mode=iptables",
+        "--proxy-mode=nftables",  # iptables' tables are rewritten as a whole by the firewall
         f"--cluster-cidr={addresses.PODS}",
         "--conntrack-max-per-core=0",  # these are settings of the kernel, which is not ours alone
         "--conntrack-tcp-timeout-established=0",

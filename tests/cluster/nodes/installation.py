@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.cluster.command_line import CommandLine
+from tests.cluster.command_line import CommandLine, Failed
 from tests.cluster.guide import ROOT
 
 CHART: Final = ROOT / "charts" / "camera-ingest"
@@ -42,7 +42,15 @@ class Installation:
         )
 
     def add_cameras(self) -> None:
-        """Apply the simulated cameras of the guide, and wait until their frames come."""
+        """Apply the simulated cameras of the guide, and wait until their frames come.
+
+        Raises:
+            Failed: They do not; says what is there instead.
+        """
         self.by.kubectl("apply", "--filename", str(SIMULATED_CAMERAS))
         ready = ("--for=condition=Ready", "--timeout=120s")
-        self.by.kubectl("wait", *ready, "camera/lobby", "camera/yard")
+        try:
+            self.by.kubectl("wait", *ready, "camera/lobby", "camera/yard")
+        except Failed as error:
+            seen = self.by.kubectl("get", "cameras,pods", "--output=wide")
+            raise Failed(f"{error}\n{seen}") from None
