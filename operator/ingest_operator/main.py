@@ -40,7 +40,7 @@ async def run(settings: OperatorSettings) -> None:
     Raises:
         ApiUnavailable: There is no way to an API server at the start.
         CannotListen: The address is taken, or none of this machine's.
-        ExceptionGroup: A part failed while it ran: LeaseLost, WatchDead.
+        ExceptionGroup: A part failed while it ran: LeaseLost (the command begins anew), WatchDead.
     """
     access = await kube_access.load(settings.kubeconfig)
     exposition = CollectorRegistry()

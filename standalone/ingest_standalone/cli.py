@@ -20,7 +20,7 @@ try:  # a Ctrl-C comes at any moment, and importing takes the first of them
     import structlog
 
     from ingest_core import logs, manifest, settings
-    from ingest_core.errors import IngestError, InvalidManifest
+    from ingest_core.errors import IngestError, InvalidManifest, LeaseLost
     from ingest_core.http import Listen, parse_listen
     from ingest_core.settings import LogSettings
     from ingest_gateway import settings as gateway_settings
@@ -242,8 +242,29 @@ def _cluster(
     configured = settings.load(type_, vars(given), os.environ, checks)
     logs.configure(configured.log_level, configured.log_format)
     program = importlib.import_module(f"ingest_{name}.main")
-    asyncio.run(program.run(configured))
+    try:
+        asyncio.run(program.run(configured))
+    except ExceptionGroup as group:
+        if name == "operator" and isinstance(_only(group), LeaseLost):
+            _begin_anew()
+        raise
     return 0
+
+
+def _begin_anew() -> Never:
+    """End this program, and with it all that it knew, and begin it again in the same process.
+
+    A leader that lost its Lease is to be the standby. If its container ended, kubelet would wait
+    before it starts it again, each time twice as long, up to five minutes; and whoever leads may
+    end meanwhile.
+
+    Raises:
+        OSError: The kernel does not let it.
+    """
+    log.info("operator_begins_anew")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
 
 
 def _listen(text: str) -> Listen:

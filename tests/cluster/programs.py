@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 HOST = "127.0.0.1"
+BEGINS_ANEW = "operator_begins_anew"  # what an operator says that lost its Lease
 PORTS = range(20000, 32768)  # below what the kernel gives to clients: nobody takes it by chance
 
 
@@ -95,8 +96,11 @@ class Program:
     @property
     def said(self) -> str:
         """The end of what it said."""
-        log = self.household.directory / f"{self.name}.log"
-        return log.read_text(errors="replace")[-20_000:] if log.exists() else ""
+        return self._everything_said()[-20_000:]
+
+    def times(self, event: str) -> int:
+        """How often it said that something happened."""
+        return self._everything_said().count(event)
 
     def start(self) -> None:
         assert not self.alive, f"{self.name} runs already"
@@ -129,6 +133,10 @@ class Program:
 
     def resume(self) -> None:
         self._process_of().send_signal(signal.SIGCONT)
+
+    def _everything_said(self) -> str:
+        log = self.household.directory / f"{self.name}.log"
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def _process_of(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, f"{self.name} was not started"

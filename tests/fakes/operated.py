@@ -30,7 +30,7 @@ from tests.cluster.client import Refused
 from tests.cluster.history import check
 from tests.cluster.identity import Identity, service_account
 from tests.cluster.kubelet import COMMAND
-from tests.cluster.programs import HOST, Household, Program, free_port
+from tests.cluster.programs import BEGINS_ANEW, HOST, Household, Program, free_port
 from tests.cluster.recorder import record
 from tests.fakes.hollow_worker import HollowWorker, hollow_worker
 from tests.fakes.real_api import following, until
@@ -86,6 +86,10 @@ class OperatorProgram:
         status = await asyncio.to_thread(self.program.ended, seconds)
         assert status is not None, self.program.said
         return status
+
+    async def began_anew(self) -> bool:
+        """Did it end, and is it there again in the same process, and ready?"""
+        return self.program.times(BEGINS_ANEW) == 1 and (await self.get("/readyz"))[0] == 200
 
     def terminate(self) -> None:
         self.program._process_of().send_signal(signal.SIGTERM)

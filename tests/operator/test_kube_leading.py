@@ -42,7 +42,7 @@ async def test_a_leader_that_is_told_to_end_lets_the_other_one_lead_at_once(
     await here.assigned("after", "default-0", seconds=30)  # half of what its Lease had left
 
 
-async def test_a_leader_that_was_frozen_in_mid_pass_writes_nothing_when_it_wakes_and_ends(
+async def test_a_leader_that_was_frozen_in_mid_pass_writes_nothing_when_it_wakes_and_begins_anew(
     api_server: ApiServer, here: Operated
 ) -> None:
     """Nothing that the other one wrote is undone: the history of `here` is looked at in the end."""
@@ -66,7 +66,7 @@ async def test_a_leader_that_was_frozen_in_mid_pass_writes_nothing_when_it_wakes
         assert await standby.leads()
         woken = api_server.audit.position()
         leader.program.resume()
-        assert await leader.ended() != 0
+        await here.eventually(leader.began_anew, "it ended, and stands by", 60)
         said = [one for one in leader.requests(woken) if one.verb not in ("get", "list", "watch")]
         assert not [one for one in said if one.code < 300], said
         lease = await here.find(LEASES, OPERATOR_LEASE)
