@@ -14,9 +14,10 @@ from pathlib import Path
 from tools.unit_tests import unit_tests
 
 ROOT = Path(__file__).resolve().parent.parent
-PODS = ROOT / "tests" / "e2e"  # on real pods, one after another
+PODS = ROOT / "tests" / "e2e"  # on real pods
 UNIT = "unit"  # a name for the tests that need nothing but Python
 MOST_PROCESSES = 4  # each of which may start an API server of 300 MB
+CLUSTERS = 2  # of real pods, 3 GB each: as many as tests/e2e/conftest.py makes groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +139,20 @@ def test_files(suite: Path) -> list[Path]:
 
 
 def run(suites: list[Path]) -> int:
-    """Run suites, side by side but for those of real pods, which share one cluster; the status."""
+    """Run suites, those of real pods behind the others; the status."""
     pods = [suite for suite in suites if PODS in (suite, *suite.parents)]
     rest = [suite for suite in suites if suite not in pods]
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
     # Each file on one process: what its fixtures start is started once.
-    parallel = ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
-    environment = {**os.environ, **given_cluster(suites)}
+    by_file = ("-n", str(processes), "--dist", "loadfile")
+    mine = given_cluster(suites)
+    side_by_side = processes >= CLUSTERS and not mine
+    by_cluster = ("-n", str(CLUSTERS), "--dist", "loadgroup") if side_by_side else ()
     statuses = []
-    for options, chosen in ((parallel, rest), ((), pods)):
+    for options, chosen in ((by_file, rest), (by_cluster, pods)):
         if chosen:
             command = [sys.executable, "-m", "pytest", *options, *map(str, chosen)]
+            environment = {**os.environ, **mine}
             statuses.append(
                 subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
             )

@@ -1,6 +1,7 @@
-"""One cluster for the whole suite, and one release in it that no test may harm."""
+"""A cluster for all tests of a process, and one release in it that no test may harm."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -12,12 +13,21 @@ from tests.e2e import tenant
 from tests.e2e.site import Site
 from tests.image import builder
 
+ALONE: Final = ("test_lifecycle.py", "test_guides.py")
 
+
+@pytest.hookimpl(tryfirst=True)  # before xdist takes note of the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """First what takes the CRDs away again, while nobody else needs them; in this order."""
-    first = ["test_lifecycle.py", "test_guides.py"]
-    order = {name: place for place, name in enumerate(first)}
-    items.sort(key=lambda item: order.get(item.path.name, len(first)))
+    """Two groups, each of which may have a cluster of its own (tools/run_tests.py).
+
+    What takes the CRDs away again is the first of them, in its own order: on one cluster for all,
+    nobody else needs them yet.
+    """
+    order = {name: place for place, name in enumerate(ALONE)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    for item in items:
+        group = "alone" if item.path.name in order else "together"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What the documents tell a person to type at a cluster, typed as it stands there, on real pods.
 
 They all install the release `cameras` in the namespace `cameras`, and remove it, CRDs included. So
-these tests come before all others of the suite (conftest.py), and only nodes of our own see them.
+these tests are in a group before all others (conftest.py), and only nodes of our own see them.
 The documents' addresses are those of simulated cameras beside the nodes.
 """
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -81,16 +82,13 @@ def test_of_operators_without_a_leader_one_sees_their_pods_lease_and_log(guide: 
 def test_of_a_pool_without_room_one_sees_the_cameras_that_wait(
     guide: Typist, cameras: CommandLine
 ) -> None:
-    cameras.kubectl("apply", "--filename=-", stdin=HEAVY)
-    try:
+    with applied(cameras, HEAVY):
         seen = ("get", "camera", "heavy", "--output=jsonpath={.status.conditions[*].reason}")
         until(lambda: cameras.kubectl(*seen), lambda said: "CapacityExhausted" in said)
         pool = guide.type("kubectl -n NAMESPACE get campool", NAMESPACE=HERE, POOL="default")
         assert re.search(r"^default +\w+ +\d+ +\d+ +1 ", pool, re.MULTILINE)  # UNASSIGNED
         waiting = guide.type("kubectl -n NAMESPACE get cameras", NAMESPACE=HERE)
         assert [line.split()[0] for line in waiting.splitlines()] == ["heavy"]
-    finally:
-        cameras.kubectl("delete", "camera", "heavy")
     assert WORKER in guide.type("kubectl -n NAMESPACE get pods", NAMESPACE=HERE)
     guide.type("kubectl -n NAMESPACE describe pod", NAMESPACE=HERE, POD=WORKER)
     replicas = cameras.kubectl("get", "campool", "default", "--output=jsonpath={.spec.replicas}")
@@ -102,14 +100,11 @@ def test_of_a_pool_without_room_one_sees_the_cameras_that_wait(
 def test_what_the_api_server_refuses_of_a_pool_the_operators_log_quotes(
     guide: Typist, cameras: CommandLine
 ) -> None:
-    cameras.kubectl("apply", "--filename=-", stdin=WRONG)
-    try:
+    with applied(cameras, WRONG):
         operators = ("logs", "--selector=app.kubernetes.io/component=operator", "--tail=200")
         until(lambda: cameras.kubectl(*operators), lambda said: "nodeSelectorTerms" in said)
         shown = guide.type("kubectl -n NAMESPACE logs", NAMESPACE=HERE)
         assert "nodeSelectorTerms" in shown
-    finally:
-        cameras.kubectl("delete", "campool", "wrong")
 
 
 @pytest.mark.types("docs/guide/runbooks/CameraWorkerLost.md")
@@ -122,3 +117,13 @@ def test_of_a_worker_that_is_lost_one_sees_its_pod_lease_and_node(
     guide.type("kubectl -n NAMESPACE describe pod", NAMESPACE=HERE, POD=WORKER)
     site.admin.kubectl("apply", "--filename=-", stdin=GONE)
     assert "deleted" in guide.type("kubectl delete node", NODE="gone")
+
+
+@contextmanager
+def applied(by: CommandLine, manifest: str) -> Iterator[None]:
+    """It is there until the block ends."""
+    by.kubectl("apply", "--filename=-", stdin=manifest)
+    try:
+        yield
+    finally:
+        by.kubectl("delete", "--filename=-", stdin=manifest)
