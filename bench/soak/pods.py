@@ -14,8 +14,10 @@ from msgspec import Struct
 from bench.reliability.real import RealCluster, first_process
 from tests.cluster.footprint import Footprint, footprint
 from tests.cluster.nodes.machine import CGROUPS
+from tests.cluster.programs import BEGINS_ANEW
 
 GRAVE: Final = frozenset({"error", "critical"})
+NEWS: Final = frozenset({BEGINS_ANEW})  # it is another process then, though its pod is the same
 
 
 class Pods:
@@ -66,12 +68,12 @@ class Pods:
 
 
 def is_grave(line: str) -> bool:
-    """Is it of level error or above, or no line of a log of ours but a traceback's first?"""
+    """Is it of level error or above, or of a new beginning, or a traceback's first?"""
     try:
         said: Any = json.loads(line)
     except ValueError:
         return line.startswith("Traceback ")
-    return isinstance(said, dict) and said.get("level") in GRAVE
+    return isinstance(said, dict) and (said.get("level") in GRAVE or said.get("event") in NEWS)
 
 
 def _anonymous(uid: str) -> int:

@@ -2,6 +2,9 @@
 
 import asyncio
 import signal
+from typing import Final
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
@@ -16,9 +19,8 @@ class Stop:
         self.asked = asyncio.Event()
         self.insisted = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
-                loop.add_signal_handler(number, self._ask)
+        for number in _counting():
+            loop.add_signal_handler(number, self._ask)
 
     def _ask(self) -> None:
         if self.asked.is_set():
@@ -29,3 +31,25 @@ class Stop:
 def stop_of_signals() -> asyncio.Event:
     """What is set when a signal asks the program to end."""
     return Stop().asked
+
+
+def hold() -> None:
+    """Keep what asks to end for `held`, also across an `exec`; the first process of a pod, too.
+
+    Of a signal that nobody handles yet, that one hears nothing ever.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _counting())
+
+
+def held() -> bool:
+    """Did something ask to end since `hold`? If not, it comes through again from now on."""
+    if not signal.sigpending().isdisjoint(_counting()):
+        return True
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    return False
+
+
+def _counting() -> tuple[signal.Signals, ...]:
+    """Those that ask to end, but for a SIGHUP that is ignored."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return ENDING[:2] if ignored else ENDING

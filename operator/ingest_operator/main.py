@@ -9,14 +9,14 @@ import kopf
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from ingest_core import names
+from ingest_core import names, signals
+from ingest_core.errors import LeaseLost
 from ingest_core.http import parse_listen, serve
 from ingest_core.kube import access as kube_access
 from ingest_core.kube.called import both, counted
 from ingest_core.kube.client import Api
 from ingest_core.kube.events import Recorder
 from ingest_core.kube.lease import LeaseHolder
-from ingest_core.signals import stop_of_signals
 from ingest_operator import handlers
 from ingest_operator.cluster import Cluster
 from ingest_operator.metrics import OperatorMetrics
@@ -30,17 +30,21 @@ from ingest_operator.watchdog import Watchdog
 from ingest_operator.writer import Writer
 
 _ANSWER_SECONDS: Final = 0.7  # beyond the time between two renewals of the leader's own Lease
+_TURNS: Final = 3  # of the loop, in which it tells of a signal that came before
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-async def run(settings: OperatorSettings) -> None:
-    """Run until a signal says so, or a part of it fails.
+async def run(settings: OperatorSettings) -> bool:
+    """Run until a signal says so, its lead is lost, or a part of it fails.
+
+    Returns:
+        Whether it lost its lead, and is to begin anew: signals are on hold then.
 
     Raises:
         ApiUnavailable: There is no way to an API server at the start.
         CannotListen: The address is taken, or none of this machine's.
-        ExceptionGroup: A part failed while it ran: LeaseLost (the command begins anew), WatchDead.
+        ExceptionGroup: A part failed while it ran: WatchDead.
     """
     access = await kube_access.load(settings.kubeconfig)
     exposition = CollectorRegistry()
@@ -51,11 +55,20 @@ async def run(settings: OperatorSettings) -> None:
     clock = SightedClock(settings.lease_renew_seconds + _ANSWER_SECONDS)
     async with Api(access, settings.namespace, both(counted(exposition), clock.called)) as api:
         program = Program(settings, api, identity, clock=clock, exposition=exposition)
-        await program.run()
+        if not await program.run():
+            return False
+    signals.hold()
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    return not program.stop.is_set()
 
 
 class Program:
-    """The parts, wired. Kopf takes the signals; when it ends, everything does."""
+    """The parts, wired. Kopf takes the signals; when it ends, everything does.
+
+    Attributes:
+        stop: Set when a signal asks it to end; make it within the loop.
+    """
 
     def __init__(
         self,
@@ -69,6 +82,7 @@ class Program:
         self._settings = settings
         self._api = api
         self._exposition = exposition
+        self.stop = signals.stop_of_signals()
         self._news = asyncio.Event()
         patience = settings.lease_renew_seconds + _ANSWER_SECONDS
         self._cluster = Cluster(self._news.set, clock, patience)
@@ -111,8 +125,8 @@ class Program:
             swept=self._resynced,
         )
 
-    async def run(self) -> None:
-        """See `run` of the module."""
+    async def run(self) -> bool:
+        """See `run` of the module: whether its lead was lost."""
         probes = Probes(self._watchdog)
         app = make_app(probes, self._exposition)
         async with serve(app, parse_listen(self._settings.listen)) as addresses:
@@ -123,9 +137,17 @@ class Program:
             )
             try:
                 await self._run()
+            except ExceptionGroup as group:
+                lost, others = group.split(LeaseLost)
+                if lost is None:
+                    raise
+                if others is not None:
+                    log.warning("operator_failed_meanwhile", exc_info=others)
+                return True
             finally:
                 await self._lease.release()
                 log.info("operator_stopped")
+        return False
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -136,13 +158,14 @@ class Program:
                 tasks.create_task(self._stand(), name="lease"),
                 tasks.create_task(self._reconciler.run(), name="reconciler"),
             ]
-            stop, ready = stop_of_signals(), asyncio.Event()
+            ready = asyncio.Event()
             eyes = tasks.create_task(self._watch(ready), name="kopf")
-            await _first(eyes, ready, stop)
+            await _first(eyes, ready, self.stop)
             if ready.is_set():
-                stop = stop_of_signals()  # in the place of kopf's, which ends in five seconds
-                await _first(eyes, stop)
-                if eyes.done() and not stop.is_set():
+                # In the place of kopf's, which ends in five seconds.
+                self.stop = signals.stop_of_signals()
+                await _first(eyes, self.stop)
+                if eyes.done() and not self.stop.is_set():
                     raise WatchDead("kopf ended, and did not say why")
             for part in (*parts, eyes):
                 part.cancel()

@@ -9,6 +9,7 @@ import sys
 try:  # a Ctrl-C comes at any moment, and importing takes the first of them
     import argparse
     import asyncio
+    import atexit
     import importlib
     import os
     from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +20,8 @@ try:  # a Ctrl-C comes at any moment, and importing takes the first of them
 
     import structlog
 
-    from ingest_core import logs, manifest, settings
-    from ingest_core.errors import IngestError, InvalidManifest, LeaseLost
+    from ingest_core import logs, manifest, settings, signals
+    from ingest_core.errors import IngestError, InvalidManifest
     from ingest_core.http import Listen, parse_listen
     from ingest_core.settings import LogSettings
     from ingest_gateway import settings as gateway_settings
@@ -242,12 +243,10 @@ def _cluster(
     configured = settings.load(type_, vars(given), os.environ, checks)
     logs.configure(configured.log_level, configured.log_format)
     program = importlib.import_module(f"ingest_{name}.main")
-    try:
-        asyncio.run(program.run(configured))
-    except ExceptionGroup as group:
-        if name == "operator" and isinstance(_only(group), LeaseLost):
-            _begin_anew()
-        raise
+    if signals.held():
+        return 0
+    if asyncio.run(program.run(configured)):
+        _begin_anew()
     return 0
 
 
@@ -261,7 +260,9 @@ def _begin_anew() -> Never:
     Raises:
         OSError: The kernel does not let it.
     """
-    log.info("operator_begins_anew")
+    log.warning("operator_begins_anew")
+    # `exec` runs none of them; one removes files with keys.
+    atexit._run_exitfuncs()  # noqa: SLF001
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command

@@ -74,6 +74,15 @@ async def test_a_leader_that_was_frozen_in_mid_pass_writes_nothing_when_it_wakes
         standby.program.kill()  # before its wire ends
 
 
+async def test_a_leader_that_is_told_to_end_as_it_loses_its_lease_ends(here: Operated) -> None:
+    leader, standby = await here.two_operators()
+    leader.program.pause()
+    await here.eventually(standby.leads, "the other one takes over", 60)
+    leader.terminate()
+    leader.program.resume()
+    assert await leader.ended() == 0
+
+
 async def test_a_leader_whose_lease_has_run_out_does_not_call_itself_one(here: Operated) -> None:
     operator = await here.operator()
     await here.eventually(operator.leads, "it leads")

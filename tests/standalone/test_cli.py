@@ -1,6 +1,7 @@
 """The one command: what it is called with, what it says, and with which status it ends."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,23 @@ COMMAND_LINE = (
     "-c",
     "import sys; from ingest_standalone.cli import main; sys.exit(main())",
 )
+
+BEGINS_ANEW = """
+import atexit, os, signal, sys
+from ingest_core import signals
+from ingest_standalone import cli
+if "AGAIN" in os.environ:
+    print("asked to end" if signals.held() else "goes on")
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("and hears nothing")
+else:
+    os.environ["AGAIN"] = "yes"
+    atexit.register(print, "swept")
+    signals.hold()
+    if sys.argv[1] == "asked":
+        os.kill(os.getpid(), signal.SIGTERM)
+    cli._begin_anew()
+"""
 
 
 def exits(*arguments: str) -> int:
@@ -178,6 +196,22 @@ def test_one_error_is_found_within_its_groups_and_several_are_not() -> None:
     assert _only(ExceptionGroup("a", [ExceptionGroup("b", [error])])) is error
     assert _only(error) is error
     assert _only(ExceptionGroup("a", [error, UnknownCamera("x")])) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "then", "status"),
+    [
+        ("asked", ["swept", "asked to end", "and hears nothing"], 0),
+        ("not asked", ["swept", "goes on"], -signal.SIGTERM),
+    ],
+)
+def test_what_begins_anew_has_swept_and_knows_whether_it_was_asked_to_end(
+    asked: str, then: list[str], status: int
+) -> None:
+    command = [sys.executable, "-u", "-c", BEGINS_ANEW, asked]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    said = [line for line in ended.stdout.splitlines() if "begins_anew" not in line]
+    assert (said, ended.returncode) == (then, status), ended.stderr
 
 
 @pytest.mark.parametrize("command", ["standalone", "demo"])

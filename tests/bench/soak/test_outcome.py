@@ -53,6 +53,7 @@ def test_a_camera_that_was_well_must_not_lose_a_frame() -> None:
         ('{"level": "error", "event": "capture_crashed"}', True),
         ('{"level": "critical", "event": "x"}', True),
         ('{"level": "warning", "event": "an error of a camera"}', False),
+        ('{"level": "warning", "event": "operator_begins_anew"}', True),
         ("Traceback (most recent call last):", True),
         ("1:M 30 Nov 2026 * Ready to accept connections", False),
         ("[]", False),
