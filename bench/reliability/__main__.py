@@ -49,11 +49,10 @@ def main(arguments: Sequence[str]) -> int:
         options = [argument for argument in arguments if argument not in SCENARIOS]
         return max([_by_itself(name, options) for name in asked])
     try:
-        _measure(asked[0], given)
+        return 0 if _measure(asked[0], given) else 1
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 def _by_itself(name: str, options: Sequence[str]) -> int:
@@ -61,13 +60,15 @@ def _by_itself(name: str, options: Sequence[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _measure(name: str, given: argparse.Namespace) -> None:
+def _measure(name: str, given: argparse.Namespace) -> bool:
+    """Is it as it should be? What broke off at once leaves what was kept and written before."""
     command = f"make reliability SCENARIO={name}{_differently(name, given)}"
     kept: dict[str, Measured] = {}
 
     def keep(measured: Measured) -> None:
         kept[name] = measured
-        result.save(measured, given.look or result.directory())
+        if measured.repetitions:
+            result.save(measured, given.look or result.directory())
         times = len(measured.repetitions)
         seconds = f"{measured.repetitions[-1].seconds:.0f} s" if times else ""
         print(f"  {name} {times}: {seconds}", flush=True)
@@ -78,8 +79,9 @@ def _measure(name: str, given: argparse.Namespace) -> None:
     ):
         repeat(name, stage, given.times, machine=machine.in_short(), command=command, keep=keep)
     print(*page.rows(kept[name]), *faults(kept[name]), sep="\n", flush=True)
-    if not given.look:
+    if kept[name].repetitions and not given.look:
         _write(kept)
+    return page.good(kept[name])
 
 
 def _differently(name: str, given: argparse.Namespace) -> str:

@@ -49,6 +49,7 @@ class RedisEars:
         self._host = ""
         self._listening = threading.Event()
         self._ended = threading.Event()
+        self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="ears", daemon=True)
 
     def start(self) -> None:
@@ -69,6 +70,9 @@ class RedisEars:
         return self._listening.is_set()
 
     def heard(self) -> Mapping[str, Sequence[Heard]]:
+        """By camera; raises what ended the thread, which hears nothing any more."""
+        if self._failed is not None:
+            raise self._failed
         with self._lock:
             return {camera: tuple(found) for camera, found in self._heard.items()}
 
@@ -83,6 +87,9 @@ class RedisEars:
                     self._listen(host)
                 except redis.RedisError:
                     self._listening.clear()
+                except Exception as error:  # noqa: BLE001 - told to who asks
+                    self._failed = error
+                    return
             time.sleep(_PAUSE)
 
     def _listen(self, host: str) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
+from bench.line import Verdict
 from bench.reliability import fleet
-from bench.reliability.figures import Spread, faults, figures, verdict
+from bench.reliability.figures import Budget, Figures, Spread, faults, figures, verdict
 from bench.reliability.result import Measured, SessionKind
 from bench.reliability.scenarios import SCENARIOS
 
@@ -42,6 +43,12 @@ def rows(measured: Measured) -> list[str]:
     return list(_rows(measured))
 
 
+def good(measured: Measured) -> bool:
+    """Was it done as often as asked, every budget met, and nothing seen that must not be?"""
+    met = all(verdict(found, budget) != Verdict.MISSED for _, found, budget in _judged(measured))
+    return met and not faults(measured)
+
+
 def amended(there: str, measured: Mapping[str, Measured]) -> str:
     """The page with what was measured in the place of what it has of that."""
     told = _told_rows(there) | {name: rows(one) for name, one in measured.items()}
@@ -63,11 +70,7 @@ def _head() -> str:
 def _rows(measured: Measured) -> Iterator[str]:
     scenario = SCENARIOS[measured.scenario]
     anchor = scenario.title.lower().replace(" ", "-")
-    for session in get_args(SessionKind):
-        found = figures(measured.repetitions, session)
-        if found is None:
-            continue
-        budget = scenario.budgets.get(session)
+    for session, found, budget in _judged(measured):
         cells = (
             f"[{scenario.title}](#{anchor})",
             session,
@@ -81,6 +84,14 @@ def _rows(measured: Measured) -> Iterator[str]:
             verdict(found, budget).value,
         )
         yield f"| {' | '.join(cells)} |"
+
+
+def _judged(measured: Measured) -> Iterator[tuple[SessionKind, Figures, Budget | None]]:
+    budgets = SCENARIOS[measured.scenario].budgets
+    for session in get_args(SessionKind):
+        found = figures(measured.repetitions, session)
+        if found is not None:
+            yield session, found, budgets.get(session)
 
 
 def _cells(values: Spread, digits: int) -> Iterator[str]:

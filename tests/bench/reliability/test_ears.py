@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
@@ -86,3 +87,19 @@ def test_told_of_another_address_it_listens_there_and_no_longer_here(
     until(lambda: ears.listening)
     publish(server, frame("lobby", 12.5), 1)
     until(lambda: "lobby" in ears.heard())
+
+
+def test_what_ends_its_listening_is_raised_to_who_asks(
+    server: RedisServer, ears: RedisEars
+) -> None:
+    with redis.Redis(HOST, server.port) as client:
+        client.publish("camera:lobby", b"no event")
+
+    def failed() -> bool:
+        try:
+            ears.heard()
+        except msgspec.DecodeError:
+            return True
+        return False
+
+    until(failed)

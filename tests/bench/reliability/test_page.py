@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from bench.line import Verdict
 from bench.reliability import result
-from bench.reliability.page import amended, rows
+from bench.reliability.page import amended, good, rows
 from bench.reliability.result import Account, CameraResult, Measured, Repetition, SessionKind
 from bench.reliability.scenarios import SCENARIOS
 from bench.reliability.truth import Outcome
@@ -34,6 +35,12 @@ def test_a_row_has_the_figures_the_budget_and_whether_it_is_met() -> None:
     assert second == f"| {link} | Exclusive | {figures} | p99 ≤ 5 s | met |"
     assert all(row.endswith("| p99 ≤ 5 s | MISSED |") for row in rows(measured("worker-killed", 6)))
     assert rows(measured("pod-deleted"))[0].endswith(f"|  | {Verdict.TOLD} |")
+
+
+def test_what_missed_a_budget_or_was_broken_off_is_not_good() -> None:
+    assert good(measured("node-killed", 14.9))
+    assert not good(measured("node-killed", 15.1))
+    assert not good(msgspec.structs.replace(measured("node-killed", 1.0), broken_off="n2"))
 
 
 def test_a_page_of_nothing_but_what_was_measured_has_its_section_and_its_rows() -> None:
