@@ -22,6 +22,9 @@ from tests.cluster.nodes.installation import Installation
 GIVEN: Final = "CAMERA_INGEST_KUBECONFIG"  # set by tools/run_tests.py
 GIVEN_IMAGE: Final = "CAMERA_INGEST_IMAGE"  # REPOSITORY:TAG, from where that cluster has it
 
+# Several releases share nodes of which each says that it has this machine's processors.
+SMALL: Final = {"requests": {"cpu": "50m", "memory": "128Mi"}}
+
 _FORWARDED: Final = re.compile(r"Forwarding from (127\.0\.0\.1:\d+)")
 
 
@@ -44,8 +47,8 @@ class Site:
         return replace(self.admin, namespace=namespace)
 
     def installation(self, namespace: str, values: Mapping[str, Any] | None = None) -> Installation:
-        """A release that is not installed yet."""
-        given = {**self.image, **(values or {})}
+        """A release that is not installed yet; its workers ask for less than a chart's user's."""
+        given = {**self.image, **(values or {}), "pool.spec.worker.resources": SMALL}
         return Installation(self.within(namespace), values=given)
 
     @contextmanager

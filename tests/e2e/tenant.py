@@ -14,7 +14,7 @@ import yaml
 from tests.cluster.command_line import CommandLine
 from tests.cluster.leaks import Credential
 from tests.cluster.nodes.installation import SIMULATED_CAMERAS
-from tests.e2e.site import Site
+from tests.e2e.site import SMALL, Site
 
 NAMESPACE: Final = "other"
 WIDTH, HEIGHT = 320, 176  # those of the first one have 640x360
@@ -29,13 +29,9 @@ REDIS: Final = Credential(
 OPERATOR: Final = "cameras-camera-ingest-operator"
 GATEWAY: Final = "cameras-camera-ingest-gateway"
 
-_SMALL: Final[Mapping[str, Any]] = {
-    "requests": {"cpu": "50m", "memory": "128Mi"},
-    "limits": {"memory": "512Mi"},
-}
 WORKERS: Final[Mapping[str, Any]] = {
     "replicas": 1,
-    "worker": {"weightCapacity": 1000, "resources": _SMALL},
+    "worker": {"weightCapacity": 1000, "resources": SMALL},
 }
 VALUES: Final = {
     "operator": {"replicas": 1},
