@@ -16,18 +16,19 @@ from tests.image import builder
 ALONE: Final = ("test_lifecycle.py", "test_guides.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist takes note of the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # groups before xdist takes note of them, order behind pytest's own
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Two groups, each of which may have a cluster of its own (tools/run_tests.py).
 
     What takes the CRDs away again is the first of them, in its own order: on one cluster for all,
     nobody else needs them yet.
     """
+    for item in items:
+        group = "alone" if item.path.name in ALONE else "together"
+        item.add_marker(pytest.mark.xdist_group(group))
+    yield
     order = {name: place for place, name in enumerate(ALONE)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
-    for item in items:
-        group = "alone" if item.path.name in order else "together"
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

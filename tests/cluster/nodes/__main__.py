@@ -63,9 +63,12 @@ One command alone: {enter} kubectl get pods -o wide
 
 def up() -> int:
     """Start a holder that outlives this command; wait until it says that it is ready."""
-    if ENTER.exists() and (holder := _holder()) is not None:
+    if (holder := _holder()) is not None:
         os.close(holder)
-        print("It runs already.")  # noqa: T201 - a program's own output
+        if not ENTER.exists():
+            print("It is being started already.", file=sys.stderr)  # noqa: T201 - a program's own
+            return 1
+        print("It runs already.")  # noqa: T201
         return _tell()
     if reason := commands.obstacle():
         print(f"There can be no cluster of nodes here: {reason}", file=sys.stderr)  # noqa: T201
@@ -85,6 +88,7 @@ def up() -> int:
             stderr=log,
             start_new_session=True,
         )
+    HOLDER.write_text(str(serve.pid))
     deadline = time.monotonic() + UP_SECONDS
     while serve.poll() is None and time.monotonic() < deadline:
         if ENTER.exists():
@@ -110,8 +114,6 @@ def down() -> int:
 
 def serve() -> int:
     """Hold a cluster until SIGTERM or SIGINT."""
-    STATE.mkdir(exist_ok=True)
-    HOLDER.write_text(str(os.getpid()))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with cluster.running() as running, tempfile.TemporaryDirectory() as home:
