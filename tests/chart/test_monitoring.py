@@ -14,6 +14,7 @@ import yaml
 from ingest_core import manifest, metrics
 from ingest_core.pool import CameraPool
 from ingest_operator.manifests import manifests
+from ingest_operator.plan import Reason
 from ingest_operator.settings import OperatorSettings
 from tests.chart.rendering import FOLDER, NAMESPACE, ROOT, Chart, Refused, Values, of_kind
 
@@ -109,6 +110,18 @@ def test_alerts_ask_for_metrics_that_exist_and_for_those_of_this_installation_on
         assert asked(one["expr"])
         assert asked(one["expr"]) <= NAMES
         assert one["expr"].count(f'namespace="{NAMESPACE}"') == one["expr"].count("{")
+
+
+def test_a_camera_that_nobody_has_is_told_whatever_the_operators_reason(chart: Chart) -> None:
+    told = {"CameraUnassigned": set[str](), "CameraPoolCapacityExhausted": set[str]()}
+    for one in rules(chart):
+        if one["alert"] in told:
+            (reasons,) = re.findall(r'reason=~?"([\w|]+)"', one["expr"])
+            told[one["alert"]] = set(reasons.split("|"))
+    every = {value for name, value in vars(Reason).items() if name.isupper()}
+    capacity, unassigned = told["CameraPoolCapacityExhausted"], told["CameraUnassigned"]
+    assert capacity == {Reason.CAPACITY_EXHAUSTED}
+    assert unassigned == every - capacity - {Reason.ASSIGNED}
 
 
 def test_an_alert_takes_the_labels_that_are_given(chart: Chart) -> None:

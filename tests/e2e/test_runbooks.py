@@ -107,6 +107,15 @@ def test_what_the_api_server_refuses_of_a_pool_the_operators_log_quotes(
         assert "nodeSelectorTerms" in shown
 
 
+@pytest.mark.types("docs/guide/runbooks/CameraUnassigned.md")
+def test_of_cameras_without_a_worker_one_sees_their_pool_and_its_pods(guide: Typist) -> None:
+    assert "default" in guide.type(
+        "kubectl -n NAMESPACE get campool", NAMESPACE=HERE, POOL="default"
+    )
+    assert WORKER in guide.type("kubectl -n NAMESPACE get pods", NAMESPACE=HERE)
+    guide.type("kubectl -n NAMESPACE describe pod", NAMESPACE=HERE, POD=WORKER)
+
+
 @pytest.mark.types("docs/guide/runbooks/CameraWorkerLost.md")
 def test_of_a_worker_that_is_lost_one_sees_its_pod_lease_and_node(
     guide: Typist, site: Site
