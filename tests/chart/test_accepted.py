@@ -11,7 +11,7 @@ from ingest_gateway.settings import GatewaySettings
 from ingest_operator.manifests import manifests
 from ingest_operator.settings import OperatorSettings
 from tests.chart.foreign_crds import foreign_crds
-from tests.chart.rendering import Chart, Object, of_kind, pod_specs
+from tests.chart.rendering import NAMESPACE, RELEASE, Chart, Object, Values, of_kind, pod_specs
 from tests.chart.switches import CASES
 from tests.cluster.api_server import ApiServer
 from tests.cluster.binaries import Unavailable
@@ -127,3 +127,34 @@ def test_workers_are_restricted_and_run_the_charts_image_with_its_redis(
         "name": of_kind(objects, "Secret")["redis"]["metadata"]["name"],
         "key": "url",
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"bundled": {"enabled": True}}, {"url": "redis://one"}),
+        ({"url": "redis://u:one@redis"}, {"url": "redis://u:two@redis"}),
+    ],
+)
+def test_workers_are_replaced_when_the_url_of_redis_that_the_chart_keeps_is_another(
+    chart: Chart, before: Values, after: Values
+) -> None:
+    assert told_redis(chart, before) == told_redis(chart, before)
+    assert told_redis(chart, before) != told_redis(chart, after)
+
+
+def told_redis(chart: Chart, redis: Values) -> str:
+    """The Secret that the operator has workers read, which is there and says where Redis is."""
+    objects = chart.render({"redis": redis})
+    secret = of_kind(objects, "Secret")["redis"]
+    named = environment(objects, "operator")["CAMERA_INGEST_WORKER_REDIS_SECRET"]
+    assert secret["metadata"]["name"] == named
+    service = f"redis://{RELEASE}-camera-ingest-redis.{NAMESPACE}:6379/0"
+    assert secret["stringData"] == {"url": redis.get("url", service)}
+    return named
+
+
+def test_a_secret_of_the_users_is_named_as_he_names_it(chart: Chart) -> None:
+    objects = chart.render({"redis": {"existingSecret": "mine"}})
+    assert environment(objects, "operator")["CAMERA_INGEST_WORKER_REDIS_SECRET"] == "mine"
+    assert of_kind(objects, "Secret") == {}

@@ -81,7 +81,16 @@ default
 {{- end -}}
 {{- end -}}
 
-{{/* Name of the Secret whose key `url` says where Redis is; empty: nowhere. */}}
+{{/* Where Redis is, if no Secret of the user's says it. */}}
+{{- define "camera-ingest.redisUrl" -}}
+{{ .Values.redis.url | default (printf "redis://%s.%s:6379/0" (include "camera-ingest.name" (list . "redis")) .Release.Namespace) }}
+{{- end -}}
+
+{{/*
+Name of the Secret whose key `url` says where Redis is; empty: nowhere. A container reads it only when
+it starts, so that of the chart has another name when it says something else: workers are replaced. No
+more of the hash than that takes, for a name is seen by those who may not see the password in the URL.
+*/}}
 {{- define "camera-ingest.redisSecret" -}}
 {{- with .Values.redis -}}
 {{- $ways := ternary 1 0 (ne .existingSecret "") | add (ternary 1 0 (ne .url "")) | add (ternary 1 0 .bundled.enabled) -}}
@@ -91,7 +100,7 @@ default
 {{- if .existingSecret -}}
 {{ .existingSecret }}
 {{- else if or .url .bundled.enabled -}}
-{{ include "camera-ingest.name" (list $ "redis") }}
+{{ include "camera-ingest.name" (list $ "redis") }}-{{ include "camera-ingest.redisUrl" $ | sha256sum | trunc 4 }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
