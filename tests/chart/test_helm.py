@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.chart.rendering import FOLDER, RELEASE, Chart, Values
 from tests.cluster.api_server import ApiServer
@@ -138,3 +139,24 @@ def test_a_login_that_is_in_a_secret_is_nowhere_in_the_release(
     for told in ("values --all", "manifest", "notes", "hooks"):
         what, *options = told.split()
         assert "hunter2" not in helm(f"get {what}", None, *options)
+
+
+def test_the_job_of_an_upgrade_names_a_priority_class_only_once_it_is_there(
+    chart: Chart, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    helm = helm_as(chart, api_server.kubeconfig, namespace, tmp_path)
+    made = {"priorityClass": {"create": True}}
+
+    def named() -> str | None:
+        told = helm("upgrade", made, "--dry-run=server", "--output=json")
+        hooks = (yaml.safe_load(one["manifest"]) for one in json.loads(told)["hooks"])
+        (job,) = (one for one in hooks if one["kind"] == "Job")
+        name: str | None = job["spec"]["template"]["spec"].get("priorityClassName")
+        return name
+
+    helm("install", {})
+    assert named() is None  # no pod may name one that is not there
+    helm("uninstall")
+    helm("install", made)
+    assert named() == f"{RELEASE}-camera-ingest.{namespace}"
+    helm("uninstall")

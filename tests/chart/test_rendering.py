@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from tests.chart.rendering import FOLDER, ROOT, Chart, of_kind
-from tests.chart.switches import CASES
+from tests.chart.switches import CASES, EXTRAS
 
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "PriorityClass"}
+SCHEDULING = ("nodeSelector", "tolerations", "affinity")
 
 
 @pytest.mark.parametrize("case", ["defaults", "everything"])
@@ -65,6 +66,24 @@ def test_a_gateway_that_scales_from_two_has_a_budget_whatever_its_replicas(chart
     assert "gateway" in of_kind(chart.render(values), "PodDisruptionBudget")
     alone = {"gateway": {"replicas": 1}}
     assert "gateway" not in of_kind(chart.render(alone), "PodDisruptionBudget")
+
+
+def test_pods_of_an_upgrade_and_of_helm_test_run_where_the_operator_may(chart: Chart) -> None:
+    values = {
+        "commonLabels": {"team": "video"},
+        "commonAnnotations": {"note": "video"},
+        "operator": {key: EXTRAS[key] for key in SCHEDULING},
+        "priorityClass": {"name": "high"},
+    }
+    objects = chart.render(values, "--is-upgrade")
+    tested = of_kind(objects, "Pod")["test"]
+    crds = of_kind(objects, "Job")["crds"]["spec"]["template"]
+    operator = of_kind(objects, "Deployment")["operator"]["spec"]["template"]
+    for one in (operator, crds, tested):
+        assert one["metadata"]["labels"]["team"] == "video"
+        assert one["metadata"]["annotations"]["note"] == "video"
+        assert {key: one["spec"][key] for key in SCHEDULING} == values["operator"]
+        assert one["spec"]["priorityClassName"] == "high"
 
 
 @pytest.fixture

@@ -22,12 +22,7 @@ spec:
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
   template:
     metadata:
-      labels:
-        {{- toYaml (mergeOverwrite dict $root.Values.commonLabels $values.podLabels ($selector | fromYaml)) | nindent 8 }}
-      {{- with mergeOverwrite dict $root.Values.commonAnnotations $values.podAnnotations }}
-      annotations:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+      {{- include "camera-ingest.podMetadata" (dict "root" $root "component" .component "labels" $values.podLabels "annotations" $values.podAnnotations) | nindent 6 }}
     spec:
       serviceAccountName: {{ include "camera-ingest.account" (list $root .component) }}
       enableServiceLinks: false # variables of Services begin as ours do
@@ -106,6 +101,16 @@ spec:
 - {name: CAMERA_INGEST_LISTEN, value: ":{{ .port }}"}
 - {name: CAMERA_INGEST_LOG_LEVEL, value: {{ .root.Values.logs.level }}}
 - {name: CAMERA_INGEST_LOG_FORMAT, value: {{ .root.Values.logs.format }}}
+{{- end -}}
+
+{{/* Labels and annotations of a template's pods; takes what metadata takes, and no name. */}}
+{{- define "camera-ingest.podMetadata" -}}
+labels:
+  {{- toYaml (mergeOverwrite dict .root.Values.commonLabels (.labels | default dict) (include "camera-ingest.selector" (list .root .component) | fromYaml)) | nindent 2 }}
+{{- with mergeOverwrite dict .root.Values.commonAnnotations (.annotations | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* Where a pod may run; takes what has nodeSelector, tolerations and affinity. */}}

@@ -81,6 +81,14 @@ default
 {{- end -}}
 {{- end -}}
 
+{{/* The same before an upgrade: one that the chart makes may not be there yet, and then no pod may name it. */}}
+{{- define "camera-ingest.priorityClass.before" -}}
+{{- $name := include "camera-ingest.priorityClass" . -}}
+{{- if or (not .Values.priorityClass.create) (lookup "scheduling.k8s.io/v1" "PriorityClass" "" $name) -}}
+{{ $name }}
+{{- end -}}
+{{- end -}}
+
 {{/* Where Redis is, if no Secret of the user's says it. */}}
 {{- define "camera-ingest.redisUrl" -}}
 {{ .Values.redis.url | default (printf "redis://%s.%s:6379/0" (include "camera-ingest.name" (list . "redis")) .Release.Namespace) }}
