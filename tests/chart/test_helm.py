@@ -160,3 +160,22 @@ def test_the_job_of_an_upgrade_names_a_priority_class_only_once_it_is_there(
     helm("install", made)
     assert named() == f"{RELEASE}-camera-ingest.{namespace}"
     helm("uninstall")
+
+
+def test_who_turns_on_an_autoscaler_keeps_the_replicas_that_there_are(
+    helm: Helm, admin: Client, namespace: str
+) -> None:
+    pool = f"/apis/camera-ingest.io/v1alpha1/namespaces/{namespace}/camerapools/default"
+    gateway = f"/apis/apps/v1/namespaces/{namespace}/deployments/{RELEASE}-camera-ingest-gateway"
+    kept = {"crds": {"install": False}}
+    scaled = {
+        **kept,
+        "pool": {"autoscaling": {"kind": "HorizontalPodAutoscaler"}},
+        "gateway": {"autoscaling": {"enabled": True}},
+    }
+    helm("install", kept)
+    for replicas in (5, 7, 0):  # first what a person scaled it to, then an autoscaler
+        for one in (pool, gateway):
+            admin.merge(one, {"spec": {"replicas": replicas}})
+        helm("upgrade", scaled)
+        assert [admin.get(one)["spec"]["replicas"] for one in (pool, gateway)] == [replicas] * 2

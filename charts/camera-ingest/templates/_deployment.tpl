@@ -1,6 +1,6 @@
 {{/*
 The Deployment of operator or gateway. Takes a dict: root; component, which is its part of the values
-and the command that it runs; port; replicas (absent: somebody scales it); env, its variables as a
+and the command that it runs; port; replicas (absent: nothing is said of them); env, its variables as a
 YAML list.
 */}}
 {{- define "camera-ingest.deployment" -}}

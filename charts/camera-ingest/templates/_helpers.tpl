@@ -89,6 +89,21 @@ default
 {{- end -}}
 {{- end -}}
 
+{{/*
+Replicas of what an autoscaler scales: as many as there are; empty: nothing is said. Helm takes what a
+release no longer says for what is to be undone, and then the API server's default, 1, holds. Who
+renders without a cluster says nothing, lest each time scales it back. Takes (list root apiVersion kind name).
+*/}}
+{{- define "camera-ingest.replicas" -}}
+{{- $root := first . -}}
+{{- if $root.Release.IsUpgrade -}}
+{{- $spec := (lookup (index . 1) (index . 2) $root.Release.Namespace (last .)).spec | default dict -}}
+{{- if hasKey $spec "replicas" -}}
+{{ int $spec.replicas }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Where Redis is, if no Secret of the user's says it. */}}
 {{- define "camera-ingest.redisUrl" -}}
 {{ .Values.redis.url | default (printf "redis://%s.%s:6379/0" (include "camera-ingest.name" (list . "redis")) .Release.Namespace) }}
