@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import pytest
 import yaml
 
 from tests.chart.rendering import FOLDER, ROOT, Chart, Object
+from tests.chart.test_helm import Failed, helm_as
 from tests.cluster import crds
 from tests.cluster.api_server import ApiServer
+from tests.cluster.binaries import KUBECTL
 from tests.cluster.identity import Identity
+from tests.cluster.shell import Shell, checkout
+from tests.cluster.typist import Typist, typing
 
 OURS = {file.name: file.read_text() for file in (ROOT / "crds").glob("*.yaml")}
 COMMAND = Path(sys.executable).parent / "camera-ingest"
@@ -93,6 +98,54 @@ def test_the_job_of_an_upgrade_applies_them_with_the_rights_that_it_is_given(
         assert "camera-ingest-crds" in {
             one["manager"] for one in stored["metadata"]["managedFields"]
         }
+
+
+LEFT = (
+    f"{RBAC}/clusterroles",
+    f"{RBAC}/clusterrolebindings",
+    "/api/v1/namespaces/{}/serviceaccounts",
+    "/api/v1/namespaces/{}/configmaps",
+    "/apis/batch/v1/namespaces/{}/jobs",
+    "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+)
+
+
+@pytest.fixture
+def guide(
+    request: pytest.FixtureRequest, api_server: ApiServer, tmp_path: Path
+) -> Iterator[Typist]:
+    """Somebody who may do everything."""
+    environment = {
+        "KUBECONFIG": str(api_server.kubeconfig),
+        "HOME": str(tmp_path),
+        "PATH": f"{KUBECTL.parent}:{os.environ['PATH']}",
+    }
+    shell = Shell(checkout(tmp_path / "checkout"), environment)
+    with typing(request, shell) as typist:
+        yield typist
+
+
+@pytest.mark.types("docs/guide/helm.md", "When the Job fails")
+def test_what_a_job_that_fails_leaves_is_removed_as_the_guide_says(
+    chart: Chart, api_server: ApiServer, namespace: str, guide: Typist, tmp_path: Path
+) -> None:
+    helm = helm_as(chart, api_server.kubeconfig, namespace, tmp_path, release="cameras")
+    values = {"networkPolicy": {"enabled": True}}
+    helm("install", values)
+    with pytest.raises(Failed, match="pre-upgrade hooks failed"):
+        helm("upgrade", values, "--timeout=2s")  # nobody runs the Job
+
+    def left() -> list[int]:
+        ours = {"labelSelector": "app.kubernetes.io/component=crds"}
+        found = (api_server.admin.get(path.format(namespace), **ours) for path in LEFT)
+        return [len(one["items"]) for one in found]
+
+    assert left() == [1] * len(LEFT)
+    helm("uninstall")
+    assert left() == [1] * len(LEFT)
+    guide.type("kubectl -n NAMESPACE delete", NAMESPACE=namespace)
+    guide.type("kubectl delete", NAMESPACE=namespace)
+    assert left() == [0] * len(LEFT)
 
 
 @pytest.mark.parametrize(
