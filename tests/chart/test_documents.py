@@ -1,10 +1,12 @@
-"""The chart's README has every value, as values.yaml has it."""
+"""The chart's README has every value; the guide of its image has every command."""
 
 import json
+import re
 
 import yaml
 
-from tests.chart.rendering import FOLDER, leaves
+from ingest_standalone.cli import make_parser
+from tests.chart.rendering import FOLDER, ROOT, leaves
 from tools import chart as made
 
 VALUES = yaml.safe_load((FOLDER / "values.yaml").read_text())
@@ -22,3 +24,9 @@ def test_the_readme_has_every_value_with_its_default_and_a_meaning() -> None:
         if not any(path.startswith(start) for start in inner):
             assert told[path] == value
     assert all(meaning.strip(" |") for _, _, meaning in rows)
+
+
+def test_the_guide_of_containers_names_every_command() -> None:
+    (said,) = re.findall(r"says which: (.*?)\.", (ROOT / "docs/guide/container.md").read_text())
+    (commands,) = (one for one in make_parser()._actions if one.metavar == "COMMAND")
+    assert set(re.findall(r"`(\w+)`", said)) == set(commands.choices or ())
