@@ -179,3 +179,14 @@ def test_who_turns_on_an_autoscaler_keeps_the_replicas_that_there_are(
             admin.merge(one, {"spec": {"replicas": replicas}})
         helm("upgrade", scaled)
         assert [admin.get(one)["spec"]["replicas"] for one in (pool, gateway)] == [replicas] * 2
+
+
+def test_the_notes_name_the_pool_that_was_made_and_no_other(helm: Helm) -> None:
+    kept = {"crds": {"install": False}}
+    told = helm("install", {**kept, "pool": {"name": "yard"}})
+    assert "poolRef: {name: yard}" in told
+    assert "No pool was made" not in told
+    told = helm("upgrade", {**kept, "pool": {"name": "yard", "enabled": False}})
+    assert "yard" not in told
+    assert "No pool was made" in told
+    assert "poolRef: {name: POOL}" in told
