@@ -1,6 +1,7 @@
 """What Helm's own linter says, what the guide shows, and what `helm test` runs."""
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -84,6 +85,22 @@ def test_pods_of_an_upgrade_and_of_helm_test_run_where_the_operator_may(chart: C
         assert one["metadata"]["annotations"]["note"] == "video"
         assert {key: one["spec"][key] for key in SCHEDULING} == values["operator"]
         assert one["spec"]["priorityClassName"] == "high"
+
+
+def test_a_version_with_build_metadata_makes_labels_that_are_labels(
+    chart: Chart, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "chart")
+    made = yaml.safe_load((folder / "Chart.yaml").read_text())
+    made |= {"version": "0.1.0+build.2", "appVersion": "0.1.0+build.2"}
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(made))
+    done = subprocess.run(
+        [chart.helm, "template", "cams", folder], capture_output=True, text=True, check=True
+    )
+    for one in filter(None, yaml.safe_load_all(done.stdout)):
+        labels = one["metadata"]["labels"]
+        assert labels["helm.sh/chart"] == "camera-ingest-0.1.0_build.2"
+        assert labels["app.kubernetes.io/version"] == "0.1.0_build.2"
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ are wanted name (default: the component's), cluster (it is in no namespace), lab
 {{- $root := .root -}}
 {{- $ours := include "camera-ingest.selector" (list $root .component) | fromYaml -}}
 {{- $_ := set $ours "app.kubernetes.io/managed-by" $root.Release.Service -}}
-{{- $_ := set $ours "app.kubernetes.io/version" ($root.Chart.AppVersion | toString) -}}
-{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version) -}}
+{{- $_ := set $ours "app.kubernetes.io/version" ($root.Chart.AppVersion | toString | replace "+" "_") -}}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
 name: {{ .name | default (include "camera-ingest.name" (list $root .component)) }}
 {{- if not .cluster }}
 namespace: {{ $root.Release.Namespace }}
