@@ -28,6 +28,7 @@ EXTRAS: Final[dict[str, Any]] = {
     },
 }
 PEERS: Final = [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
+RELABELINGS: Final = [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}]
 ROUTE: Final = {"enabled": True, "parentRefs": [{"name": "edge"}]}
 
 CASES: Final[dict[str, Values]] = {
@@ -51,7 +52,16 @@ CASES: Final[dict[str, Values]] = {
     "one of each": {"operator": {"replicas": 1}, "gateway": {"replicas": 1}},
     "extras": {"operator": EXTRAS, "gateway": EXTRAS},
     "autoscaled gateway": {"gateway": {"autoscaling": {"enabled": True}}},
-    "load balancer": {"gateway": {"service": {"type": "LoadBalancer"}}},
+    "load balancer": {
+        "gateway": {
+            "service": {
+                "type": "LoadBalancer",
+                "loadBalancerSourceRanges": ["10.0.0.0/8"],
+                "loadBalancerClass": "example.com/internal",
+                "externalTrafficPolicy": "Local",
+            }
+        }
+    },
     "node port": {"gateway": {"service": {"type": "NodePort", "nodePort": 30080}}},
     "ingress": {
         "gateway": {
@@ -76,8 +86,14 @@ CASES: Final[dict[str, Values]] = {
                 "enabled": True,
                 "labels": {"release": "prometheus"},
                 "interval": "1m30s",
+                "scrapeTimeout": "20s",
+                "relabelings": RELABELINGS,
             },
-            "podMonitor": {"enabled": True, "interval": "0"},  # as Prometheus does by itself
+            "podMonitor": {
+                "enabled": True,
+                "interval": "0",  # as Prometheus does by itself
+                "relabelings": RELABELINGS,
+            },
             "prometheusRule": {
                 "enabled": True,
                 "alertLabels": {"team": "video"},

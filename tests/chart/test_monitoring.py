@@ -17,6 +17,7 @@ from ingest_operator.manifests import manifests
 from ingest_operator.plan import Reason
 from ingest_operator.settings import OperatorSettings
 from tests.chart.rendering import FOLDER, NAMESPACE, ROOT, Chart, Refused, Values, of_kind
+from tests.chart.switches import RELABELINGS
 
 HERE = Path(__file__).parent
 GUIDE = ROOT / "docs" / "guide" / "helm.md"
@@ -173,6 +174,22 @@ def test_a_service_monitor_finds_the_service_of_its_program(chart: Chart, compon
     assert service["spec"]["selector"].items() <= pods["metadata"]["labels"].items()
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_targets_are_asked_as_is_given_and_as_prometheus_does_by_itself_else(chart: Chart) -> None:
+    given = {"interval": "1m", "scrapeTimeout": "20s", "relabelings": RELABELINGS}
+    for more, asked in ((given, given), ({}, {"interval": "15s"})):
+        monitor = {"enabled": True, **more}
+        values = {"serviceMonitor": monitor, "podMonitor": monitor}
+        objects = chart.render({"monitoring": values})
+        found = [
+            *(one["spec"]["endpoints"] for one in of_kind(objects, "ServiceMonitor").values()),
+            *(
+                one["spec"]["podMetricsEndpoints"]
+                for one in of_kind(objects, "PodMonitor").values()
+            ),
+        ]
+        assert found == [[{"port": "http", "path": "/metrics", **asked}]] * 3
 
 
 def test_the_pod_monitor_finds_the_workers_of_every_pool(chart: Chart) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.rendering import FOLDER, ROOT, Chart, of_kind
+from tests.chart.rendering import FOLDER, ROOT, Chart, of_kind, pod_specs
 from tests.chart.switches import CASES, EXTRAS
 
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "PriorityClass"}
@@ -85,6 +85,20 @@ def test_pods_of_an_upgrade_and_of_helm_test_run_where_the_operator_may(chart: C
         assert one["metadata"]["annotations"]["note"] == "video"
         assert {key: one["spec"][key] for key in SCHEDULING} == values["operator"]
         assert one["spec"]["priorityClassName"] == "high"
+
+
+def test_a_load_balancer_is_as_is_given(chart: Chart) -> None:
+    given = CASES["load balancer"]["gateway"]["service"]
+    service = of_kind(chart.render(CASES["load balancer"]), "Service")["gateway"]["spec"]
+    assert given.items() <= service.items()
+    plain = of_kind(chart.render({}), "Service")["gateway"]["spec"]
+    assert plain.keys() & given.keys() == {"type"}
+
+
+def test_every_image_is_pulled_with_the_secret_that_is_given(chart: Chart) -> None:
+    values = {"image": {"pullSecret": "registry"}, "redis": {"bundled": {"enabled": True}}}
+    specs = list(pod_specs(chart.render(values, "--is-upgrade")))
+    assert [one.get("imagePullSecrets") for one in specs] == [[{"name": "registry"}]] * 5
 
 
 def test_a_version_with_build_metadata_makes_labels_that_are_labels(

@@ -120,7 +120,7 @@ def test_a_duration_is_what_the_prometheus_operator_takes() -> None:
     patterns = {
         schema["pattern"]
         for crd in crds
-        for name in ("interval", "for")
+        for name in ("interval", "scrapeTimeout", "for")
         for schema in named(crd, name)
         if "pattern" in schema
     }
