@@ -103,6 +103,13 @@ def test_nodes_that_are_hit_are_never_the_one_that_redis_is_on() -> None:
     }
 
 
+def test_the_worker_that_is_never_hit_is_made_anew_before_a_node_is() -> None:
+    stage = played()
+    measured("node-killed", stage, times=2)
+    assert isinstance(stage.cluster, PlayedCluster)
+    assert stage.cluster.said.count("delete pod") == 2
+
+
 @pytest.mark.parametrize("name", ["worker-killed", "node-killed", "node-cut-off"])
 def test_what_does_not_heal_ends_the_scenario_and_is_told_to_the_end(name: str) -> None:
     told = measured(name, played(heals=False))
