@@ -147,7 +147,7 @@ def run(suites: list[Path]) -> int:
     by_file = ("-n", str(processes), "--dist", "loadfile")
     mine = given_cluster(suites)
     side_by_side = processes >= CLUSTERS and not mine
-    by_cluster = ("-n", str(CLUSTERS), "--dist", "loadgroup") if side_by_side else ()
+    by_cluster = ("-n", str(CLUSTERS), "--dist", "loadscope") if side_by_side else ()
     statuses = []
     for options, chosen in ((by_file, rest), (by_cluster, pods)):
         if chosen:

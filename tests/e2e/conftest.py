@@ -1,9 +1,12 @@
 """A cluster for all tests of a process, and one release in it that no test may harm."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.cluster.command_line import CommandLine
 from tests.cluster.go_commands import Unavailable
@@ -16,17 +19,23 @@ from tests.image import builder
 ALONE: Final = ("test_lifecycle.py", "test_guides.py")
 
 
-@pytest.hookimpl(wrapper=True)  # groups before xdist takes note of them, order behind pytest's own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Two groups, each of which may have a cluster of its own (tools/run_tests.py).
+class ByCluster(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
+    """Two groups, each on a cluster of its own: what takes the CRDs away again, and the rest."""
 
-    What takes the CRDs away again is the first of them, in its own order: on one cluster for all,
-    nobody else needs them yet.
+    def _split_scope(self, nodeid: str) -> str:
+        return "alone" if Path(nodeid.partition("::")[0]).name in ALONE else "together"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:
+    """For the tests of this folder side by side (tools/run_tests.py).
+
+    Marks for loadgroup do nothing: xdist 3.8 writes them into a name that pytest 9.2 does not use.
     """
-    for item in items:
-        group = "alone" if item.path.name in ALONE else "together"
-        item.add_marker(pytest.mark.xdist_group(group))
-    yield
+    return ByCluster(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First what takes the CRDs away again: on one cluster for all, nobody else needs them yet."""
     order = {name: place for place, name in enumerate(ALONE)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
