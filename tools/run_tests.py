@@ -148,11 +148,11 @@ def run(suites: list[Path]) -> int:
     mine = given_cluster(suites)
     side_by_side = processes >= CLUSTERS and not mine
     by_cluster = ("-n", str(CLUSTERS), "--dist", "loadscope") if side_by_side else ()
+    environment = {**os.environ, **mine}
     statuses = []
     for options, chosen in ((by_file, rest), (by_cluster, pods)):
         if chosen:
             command = [sys.executable, "-m", "pytest", *options, *map(str, chosen)]
-            environment = {**os.environ, **mine}
             statuses.append(
                 subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
             )

@@ -17,7 +17,6 @@ from tests.cluster.nodes.machine import CGROUPS
 from tests.cluster.programs import BEGINS_ANEW
 
 GRAVE: Final = frozenset({"error", "critical"})
-NEWS: Final = frozenset({BEGINS_ANEW})  # it is another process then, though its pod is the same
 
 
 class Pods:
@@ -68,12 +67,17 @@ class Pods:
 
 
 def is_grave(line: str) -> bool:
-    """Is it of level error or above, or of a new beginning, or a traceback's first?"""
+    """Is it of level error or above, or a traceback's first, or of a new beginning?
+
+    After that it is another process, though its pod is the same.
+    """
     try:
         said: Any = json.loads(line)
     except ValueError:
         return line.startswith("Traceback ")
-    return isinstance(said, dict) and (said.get("level") in GRAVE or said.get("event") in NEWS)
+    return isinstance(said, dict) and (
+        said.get("level") in GRAVE or said.get("event") == BEGINS_ANEW
+    )
 
 
 def _anonymous(uid: str) -> int:
