@@ -50,7 +50,7 @@ class Figures:
         gap_frames: Frames in that gap.
         lost: Frames that no session was sent, of affected cameras, in all.
         untold: Frames that no worker told of, of affected cameras, in all; None: not listened.
-        others: Frames that no session was sent, of the other cameras, in all.
+        others: Frames that no session was sent, of the other cameras, in all; None: there are none.
     """
 
     samples: int
@@ -58,7 +58,7 @@ class Figures:
     gap_frames: Spread
     lost: int
     untold: int | None
-    others: int
+    others: int | None
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -84,6 +84,7 @@ def figures(repetitions: Iterable[Repetition], session: SessionKind) -> Figures 
     affected = [camera for camera in kind if camera.affected]
     if not affected:
         return None
+    others = [camera.sent.lost for camera in kind if not camera.affected]
     told = [camera.told for camera in affected if camera.told is not None]
     return Figures(
         samples=len(affected),
@@ -91,7 +92,7 @@ def figures(repetitions: Iterable[Repetition], session: SessionKind) -> Figures 
         gap_frames=spread([camera.sent.gap_frames for camera in affected]),
         lost=sum(camera.sent.lost for camera in affected),
         untold=sum(one.lost for one in told) if told else None,
-        others=sum(camera.sent.lost for camera in kind if not camera.affected),
+        others=sum(others) if others else None,
     )
 
 
@@ -101,7 +102,7 @@ def verdict(found: Figures, budget: Budget | None) -> Verdict:
     kept = (
         (budget.p99 is None or found.gap.p99 <= budget.p99)
         and (budget.lost is None or found.lost <= budget.lost)
-        and (budget.others is None or found.others <= budget.others)
+        and (budget.others is None or (found.others is not None and found.others <= budget.others))
     )
     return Verdict.MET if kept else Verdict.MISSED
 

@@ -79,7 +79,7 @@ def _rows(measured: Measured) -> Iterator[str]:
             *_cells(found.gap_frames, 0),
             str(found.lost),
             _NONE if found.untold is None else str(found.untold),
-            str(found.others),
+            _NONE if found.others is None else str(found.others),
             str(budget or ""),
             verdict(found, budget).value,
         )

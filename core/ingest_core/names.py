@@ -60,6 +60,7 @@ WORKER: Final = "worker"
 ANNOTATION_DRAINING: Final = "camera-ingest.io/draining"  # on a worker's Lease: takes nothing new
 ANNOTATION_SETTLING: Final = "camera-ingest.io/settling"  # on it: for how long another may act yet
 ANNOTATION_HOLDING: Final = "camera-ingest.io/holding"  # on it: what a successor goes on with
+ANNOTATION_VERSION: Final = "camera-ingest.io/version"  # on a CRD: the release that it is of
 ANNOTATION_OWN_SECRET: Final = "camera-ingest.io/own-secret"  # on a Camera: made with it by the API
 
 HTTP_PORT: Final = "http"  # name of the port of a worker's pod that serves the frame API

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from typing import Final
 
+_TURNS: Final = 3  # of the loop, in which it tells of a signal that came before
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,12 +34,15 @@ def stop_of_signals() -> asyncio.Event:
     return Stop().asked
 
 
-def hold() -> None:
+async def hold() -> None:
     """Keep what asks to end for `held`, also across an `exec`; the first process of a pod, too.
 
-    Of a signal that nobody handles yet, that one hears nothing ever.
+    Of a signal that nobody handles yet, that one hears nothing ever. What came before this is told
+    to every `Stop` when it returns.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _counting())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def held() -> bool:

@@ -30,7 +30,6 @@ from ingest_operator.watchdog import Watchdog
 from ingest_operator.writer import Writer
 
 _ANSWER_SECONDS: Final = 0.7  # beyond the time between two renewals of the leader's own Lease
-_TURNS: Final = 3  # of the loop, in which it tells of a signal that came before
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -57,9 +56,7 @@ async def run(settings: OperatorSettings) -> bool:
         program = Program(settings, api, identity, clock=clock, exposition=exposition)
         if not await program.run():
             return False
-    signals.hold()
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
+    await signals.hold()
     return not program.stop.is_set()
 
 

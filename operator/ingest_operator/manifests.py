@@ -30,7 +30,7 @@ from ingest_operator.settings import OperatorSettings
 
 NAMES_OF_A_ROLE: Final = 500
 FAREWELL_SECONDS: Final = 10  # of a pod's grace, that a worker has left after it was relieved
-_USER: Final = 65532  # nobody that a node knows
+_IDENTITY: Final = ("runAsUser", "runAsGroup", "fsGroup")
 _MOST_BUCKETS: Final = 1 << 10
 _MOST_WORKERS: Final = 1000  # of a pool, as its CRD has it
 
@@ -207,9 +207,7 @@ class _Maker:
             "terminationGracePeriodSeconds": worker.termination_grace_period_seconds,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": _USER,
-                "runAsGroup": _USER,
-                "fsGroup": _USER,
+                **(dict.fromkeys(_IDENTITY, settings.worker_user) if settings.worker_user else {}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [self._container()],

@@ -39,6 +39,12 @@ class OperatorSettings(LogSettings, frozen=True, kw_only=True):
     worker_image_pull_secret: Annotated[
         str | None, Meta(description="Name of a Secret for the registry of the image.")
     ] = None
+    worker_user: Annotated[
+        int,
+        Meta(
+            ge=0, le=2147483647, description="User and group of workers; 0: as the platform says."
+        ),
+    ] = 65532  # nobody that a node knows
     worker_log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least level of a line.")
     ] = "info"

@@ -204,8 +204,8 @@ def _add_cluster(commands: Any) -> None:
     crds = commands.add_parser(
         "crds",
         help="bring the CustomResourceDefinitions of a directory up to date",
-        description="Apply the CustomResourceDefinitions of a directory, which needs rights in the "
-        "whole cluster. The Helm chart's upgrade runs it.",
+        description="Apply the CustomResourceDefinitions of a directory, but to what is of a newer "
+        "release already. Needs rights in the whole cluster. A Job of the Helm chart runs it.",
     )
     crds.add_argument("directory", type=Path, help="whose *.yaml are applied")
     crds.set_defaults(run=_crds)
@@ -229,8 +229,8 @@ def _rbac(given: argparse.Namespace) -> int:
 def _crds(given: argparse.Namespace) -> int:
     from ingest_standalone import crds  # noqa: PLC0415 - see the module's docstring
 
-    for name in asyncio.run(crds.apply(given.directory)):
-        print(f"{name} is up to date")  # noqa: T201 - it is what was asked for
+    for name, became in asyncio.run(crds.apply(given.directory)).items():
+        print(f"{name} {became}")  # noqa: T201 - it is what was asked for
     return 0
 
 

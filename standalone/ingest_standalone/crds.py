@@ -1,17 +1,21 @@
-"""Bring CustomResourceDefinitions up to date: what the chart's upgrade runs, as Helm never does.
+"""Bring CustomResourceDefinitions up to date: what a Job of the chart does, as Helm never would.
 
 By server-side apply, so that doing it twice is doing it once, and what nobody said is left alone.
+They are the whole cluster's: an older release must not take away what a newer one beside it needs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
 import yaml
+from packaging.version import InvalidVersion, Version
 
 from ingest_core import names
+from ingest_core.errors import ApiNotFound
 from ingest_core.kube import access
 from ingest_core.kube.client import Api
 from ingest_core.kube.resources import Resource
@@ -31,6 +35,8 @@ class _OfCluster(Resource):
 CRDS: Final = _OfCluster(
     "CustomResourceDefinition", "customresourcedefinitions", "v1", "apiextensions.k8s.io"
 )
+
+_OLDEST: Final = Version("0")  # what does not say its release
 
 
 def read(directory: Path) -> Iterator[dict[str, Any]]:
@@ -54,16 +60,42 @@ def read(directory: Path) -> Iterator[dict[str, Any]]:
             yield one
 
 
-async def apply(directory: Path) -> tuple[str, ...]:
-    """Apply them all; their names. What is wrong in a file is found before anything is changed.
+async def apply(directory: Path) -> Mapping[str, str]:
+    """Apply them all, but what is there of a newer release already.
+
+    What is wrong in a file is found before anything is changed.
+
+    Returns:
+        Of each name, what became of it, as the end of a sentence.
 
     Raises:
         ValueError, OSError: As `read`.
         ApiUnavailable, ApiRefused: As `Api.apply`.
     """
-    definitions = tuple(read(directory))
-    applied = tuple(str(one["metadata"]["name"]) for one in definitions)
+    definitions = {str(one["metadata"]["name"]): one for one in read(directory)}
+    done = {}
     async with Api(await access.load()) as api:
-        for name, one in zip(applied, definitions, strict=True):
+        for name, one in definitions.items():
+            ours, there = _version(one), await _stored(api, name)
+            if there > ours:
+                done[name] = f"stays as release {there} has it, which is newer than {ours}"
+                continue
             await api.apply(CRDS, name, one, manager=MANAGER)
-    return applied
+            done[name] = "is up to date"
+    return done
+
+
+async def _stored(api: Api, name: str) -> Version:
+    """The release of what is there."""
+    try:
+        return _version(msgspec.json.decode(await api.get(CRDS, name)))
+    except ApiNotFound:
+        return _OLDEST
+
+
+def _version(definition: Mapping[str, Any]) -> Version:
+    annotations = definition["metadata"].get("annotations") or {}
+    try:
+        return Version(annotations[names.ANNOTATION_VERSION])
+    except (KeyError, InvalidVersion):
+        return _OLDEST

@@ -49,6 +49,11 @@ CASES: Final[dict[str, Values]] = {
     },
     "namespace rights only": {"crds": {"install": False}},
     "no rights at all": {"crds": {"install": False}, "rbac": {"create": False}},
+    "as OpenShift wants": {
+        "runAsUser": 0,
+        "networkPolicy": {"enabled": True, "dnsPorts": [5353]},
+        "redis": {"bundled": {"enabled": True}},
+    },
     "one of each": {"operator": {"replicas": 1}, "gateway": {"replicas": 1}},
     "extras": {"operator": EXTRAS, "gateway": EXTRAS},
     "autoscaled gateway": {"gateway": {"autoscaling": {"enabled": True}}},

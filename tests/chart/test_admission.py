@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from ingest_core.model import Camera, CameraSpec, Metadata, PushSource, Source
+from ingest_gateway import own_secret
 from ingest_simulator.camera import Auth
 from tests.chart.rendering import Chart, Object, Values, of_kind
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Client, Refused
-from tests.cluster.identity import service_account
+from tests.cluster.identity import Identity, service_account
 from tests.cluster.namespaces import temporary_namespace
 from tests.cluster.test_system import POOL, every, small
 from tests.cluster.world import world
@@ -31,6 +33,7 @@ RULES = [
         "verbs": ["get", "create", "update", "patch"],
     },
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["mine"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
 ]
 SECONDS = 30  # in which the API server takes a new policy up
 
@@ -40,7 +43,15 @@ class Party:
     """Who acts: each with the same rights, so that only the policies tell them apart."""
 
     clients: dict[str, Client]
-    path: str
+    namespace: str
+
+    @property
+    def path(self) -> str:
+        return f"/apis/camera-ingest.io/v1alpha1/namespaces/{self.namespace}/cameras"
+
+    @property
+    def secrets(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/secrets"
 
     def apply(self, who: str, name: str, source: dict[str, Any]) -> None:
         self.clients[who].apply(f"{self.path}/{name}", {**camera(name), "spec": {"source": source}})
@@ -84,10 +95,6 @@ def policies(
         yield objects
 
 
-def cameras_of(namespace: str) -> str:
-    return f"/apis/camera-ingest.io/v1alpha1/namespaces/{namespace}/cameras"
-
-
 @pytest.fixture(scope="module")
 def party(chart: Chart, _api_server: ApiServer) -> Iterator[Party]:
     """With the policies in force, which takes seconds: tests use cameras of their own."""
@@ -105,13 +112,22 @@ def party(chart: Chart, _api_server: ApiServer) -> Iterator[Party]:
             )
             for who, name in {**names, "worker": "someone"}.items()
         }
-        made = Party(clients, cameras_of(namespace))
+        made = Party(clients, namespace)
         _await_enforced(made)
         yield made
 
 
 def _await_enforced(party: Party) -> None:
     """Until each policy refuses something: the API server looks for new ones now and then."""
+    _await_enforced_for_cameras(party)
+    _await_enforced_for_secrets(party.clients["gateway"], party.secrets)
+
+
+def _await_enforced_for_secrets(gateway: Client, secrets: str) -> None:
+    _await_refused(lambda number: gateway.post(secrets, {"metadata": {"name": f"probe-{number}"}}))
+
+
+def _await_enforced_for_cameras(party: Party) -> None:
     party.apply("gateway", "probe", {"push": {}})
     _await_refused(lambda number: party.assign("gateway", "probe", number))
     _await_refused(lambda number: party.apply("worker", "probe", login("theirs", f"host-{number}")))
@@ -170,18 +186,43 @@ def test_who_may_not_read_a_secret_cannot_send_it_elsewhere(party: Party) -> Non
     party.clients["worker"].merge(f"{party.path}/porch", suspended)  # what is no source is free
 
 
+def test_the_gateway_makes_and_deletes_only_secrets_of_cameras(
+    party: Party, api_server: ApiServer
+) -> None:
+    admin, gateway = api_server.admin, party.clients["gateway"]
+    spec = CameraSpec(source=Source(push=PushSource()))
+    owner = Camera(metadata=Metadata(name="hall", uid="0"), spec=spec)
+    ours = own_secret.manifest("hall-01234567", owner, {"password": "p"})
+    metadata = ours["metadata"]
+    for wrong in (
+        {"metadata": {**metadata, "labels": {}}},
+        {"metadata": {**metadata, "ownerReferences": []}},
+        {"type": "example.com/other"},
+    ):
+        with pytest.raises(Refused, match="only Secrets of Cameras"):
+            gateway.post(party.secrets, {**ours, **wrong})
+    theirs = {"metadata": {"name": "redis"}, "stringData": {"url": "redis://redis"}}
+    admin.post(party.secrets, theirs)
+    with pytest.raises(Refused, match="only Secrets of Cameras"):
+        gateway.delete(f"{party.secrets}/redis")
+    party.clients["worker"].delete(f"{party.secrets}/redis")  # its Role, which is not ours, lets it
+    gateway.post(party.secrets, ours)
+    gateway.delete(f"{party.secrets}/hall-01234567")
+
+
 async def test_every_program_does_its_work_under_the_policies(
     chart: Chart, api_server: ApiServer, namespace: str
 ) -> None:
     names = {who: {"serviceAccount": {"name": who}} for who in ("operator", "gateway")}
-    admin, path = api_server.admin, cameras_of(namespace)
+    admin = api_server.admin
     with policies(api_server, chart, namespace, **names):
         with closing(service_account(api_server, namespace, "someone", RULES).client()) as someone:
-            await asyncio.to_thread(
-                _await_enforced, Party({"gateway": admin, "worker": someone}, path)
-            )
-        admin.delete(f"{path}/probe")
+            who = Party({"gateway": admin, "worker": someone}, namespace)
+            await asyncio.to_thread(_await_enforced_for_cameras, who)
+        admin.delete(f"{who.path}/probe")
         async with world(api_server, namespace) as cluster:
+            with closing(Identity(api_server, namespace, "gateway").client()) as gateway:
+                await asyncio.to_thread(_await_enforced_for_secrets, gateway, who.secrets)
             await cluster.apply("CameraPool", "default", POOL)
             login = small("lobby", auth=Auth.BASIC, username="u", password="p")
             url = (await cluster.simulator.add(login)).replace("://", "://u:p@")

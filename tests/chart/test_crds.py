@@ -1,15 +1,17 @@
-"""The chart's CRDs are the project's, and an upgrade brings them up to date."""
+"""The chart's CRDs are the project's; a Job brings older ones up to date, and leaves newer ones."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ingest_core.names import ANNOTATION_VERSION
 from tests.chart.rendering import FOLDER, ROOT, Chart, Object
 from tests.chart.test_helm import Failed, helm_as
 from tests.cluster import crds
@@ -20,8 +22,30 @@ from tests.cluster.shell import Shell, checkout
 from tests.cluster.typist import Typist, typing
 
 OURS = {file.name: file.read_text() for file in (ROOT / "crds").glob("*.yaml")}
+NAMES = tuple(yaml.safe_load(OURS[file])["metadata"]["name"] for file in sorted(OURS))
+VERSION = yaml.safe_load((FOLDER / "Chart.yaml").read_text())["appVersion"]
 COMMAND = Path(sys.executable).parent / "camera-ingest"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What the cluster's CRDs say of the release that they are of."""
+
+    server: ApiServer
+
+    def say(self, release: str | None, *which: str) -> None:
+        """Of each, or of those that are named."""
+        for name in which or NAMES:
+            said = {"metadata": {"annotations": {ANNOTATION_VERSION: release}}}
+            self.server.admin.merge(f"{crds.PATH}/{name}", said)
+
+    def said(self) -> dict[str, str | None]:
+        admin = self.server.admin
+        there = {name: admin.get(f"{crds.PATH}/{name}")["metadata"] for name in NAMES}
+        return {
+            name: one.get("annotations", {}).get(ANNOTATION_VERSION) for name, one in there.items()
+        }
 
 
 def test_the_chart_ships_the_very_files_of_crds() -> None:
@@ -37,6 +61,14 @@ def test_an_installation_begins_with_them_unless_told_otherwise(chart: Chart) ->
         assert "Job" not in {one["kind"] for one in objects}
 
 
+def run(arguments: Sequence[str | Path], kubeconfig: Path) -> "subprocess.CompletedProcess[str]":
+    """Our command, as somebody."""
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+    return subprocess.run(
+        [COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def upgrade(chart: Chart, namespace: str) -> dict[str, Object]:
     """What brings them up to date, by kind."""
     objects = chart.render({}, f"--namespace={namespace}", "--is-upgrade")
@@ -48,7 +80,7 @@ def upgrade(chart: Chart, namespace: str) -> dict[str, Object]:
 def test_all_of_an_upgrade_of_them_is_gone_after_it(chart: Chart) -> None:
     for one in upgrade(chart, "cameras").values():
         annotations = one["metadata"]["annotations"]
-        assert annotations["helm.sh/hook"] == "pre-upgrade"
+        assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade"
         assert "hook-succeeded" in annotations["helm.sh/hook-delete-policy"]
 
 
@@ -70,13 +102,7 @@ def test_the_job_of_an_upgrade_applies_them_with_the_rights_that_it_is_given(
     (container,) = job["containers"]
     arguments = [str(files) if one == "/crds" else one for one in container["args"]]
 
-    def run() -> "subprocess.CompletedProcess[str]":
-        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-        return subprocess.run(
-            [COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False
-        )
-
-    refused = run()
+    refused = run(arguments, kubeconfig)
     assert refused.returncode == 1
     assert "Forbidden" in refused.stderr or "forbidden" in refused.stderr
     for kind, plural in (
@@ -85,7 +111,7 @@ def test_the_job_of_an_upgrade_applies_them_with_the_rights_that_it_is_given(
     ):
         admin.post(f"{RBAC}/{plural}", made[kind])
     try:
-        done = run()
+        done = run(arguments, kubeconfig)
         assert done.returncode == 0, done.stderr
     finally:
         name = made["ClusterRole"]["metadata"]["name"]
@@ -98,6 +124,50 @@ def test_the_job_of_an_upgrade_applies_them_with_the_rights_that_it_is_given(
         assert "camera-ingest-crds" in {
             one["manager"] for one in stored["metadata"]["managedFields"]
         }
+
+
+@pytest.fixture
+def definitions(api_server: ApiServer) -> Iterator[Definitions]:
+    """Those of the project, which are as they were after the test."""
+    yield Definitions(api_server)
+    crds.install_crds(api_server.admin, ROOT / "crds")
+
+
+@pytest.mark.parametrize("release", ["0.0.1", "0.1.0rc1", "of yesterday", None])
+def test_what_is_of_an_older_release_or_says_none_is_replaced(
+    release: str | None, definitions: Definitions
+) -> None:
+    definitions.say(release)
+    done = run(["crds", ROOT / "crds"], definitions.server.kubeconfig)
+    assert done.returncode == 0, done.stderr
+    assert definitions.said() == dict.fromkeys(NAMES, VERSION)
+
+
+def test_what_is_of_a_newer_release_stays(definitions: Definitions) -> None:
+    definitions.say("0.10.0")
+    done = run(["crds", ROOT / "crds"], definitions.server.kubeconfig)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"{name} stays as release 0.10.0 has it, which is newer than {VERSION}" for name in NAMES
+    ]
+    assert definitions.said() == dict.fromkeys(NAMES, "0.10.0")
+
+
+@pytest.mark.parametrize("which", NAMES)
+def test_an_installation_that_finds_one_of_another_release_begins_with_the_job(
+    which: str, chart: Chart, namespace: str, definitions: Definitions, tmp_path: Path
+) -> None:
+    helm = helm_as(chart, definitions.server.kubeconfig, namespace, tmp_path)
+    definitions.say("0.0.1", which)
+    with pytest.raises(Failed, match="failed pre-install"):
+        helm("install", {}, "--timeout=2s")  # nobody runs the Job
+    helm("uninstall")
+    cluster_wide = f"cams-camera-ingest-crds.{namespace}"
+    for plural in ("clusterrolebindings", "clusterroles"):
+        definitions.server.admin.delete(f"{RBAC}/{plural}/{cluster_wide}")
+    definitions.say(VERSION, which)
+    helm("install", {})
+    helm("uninstall")
 
 
 LEFT = (
@@ -161,9 +231,6 @@ def test_what_is_no_definition_is_refused_before_anything_is_asked(
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "none")}
-    done = subprocess.run(
-        [COMMAND, "crds", tmp_path], env=environment, capture_output=True, text=True, check=False
-    )
+    done = run(["crds", tmp_path], tmp_path / "none")
     assert done.returncode == 1
     assert told in done.stderr

@@ -87,6 +87,23 @@ def test_pods_of_an_upgrade_and_of_helm_test_run_where_the_operator_may(chart: C
         assert one["spec"]["priorityClassName"] == "high"
 
 
+def test_the_platform_says_who_runs_a_pod_where_the_chart_is_told_to_leave_it(
+    chart: Chart,
+) -> None:
+    for user, said in ((0, None), (1_000_650_000, 1_000_650_000)):
+        values = {"runAsUser": user, "redis": {"bundled": {"enabled": True}}}
+        objects = chart.render(values, "--is-upgrade")
+        for spec in pod_specs(objects):
+            of_pod = spec["securityContext"]
+            assert [of_pod.get(key) for key in ("runAsUser", "runAsGroup", "fsGroup")] == [said] * 3
+            assert of_pod["runAsNonRoot"]
+        (operator,) = of_kind(objects, "Deployment")["operator"]["spec"]["template"]["spec"][
+            "containers"
+        ]
+        env = {one["name"]: one.get("value") for one in operator["env"]}
+        assert env["CAMERA_INGEST_WORKER_USER"] == str(user)
+
+
 def test_a_load_balancer_is_as_is_given(chart: Chart) -> None:
     given = CASES["load balancer"]["gateway"]["service"]
     service = of_kind(chart.render(CASES["load balancer"]), "Service")["gateway"]["spec"]

@@ -1,6 +1,7 @@
 """The CRDs say of each field what the types in core say of it, and they say it to people, too."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,6 +236,12 @@ def test_a_kind_is_called_what_the_programs_call_it(kind: str, resource: Resourc
     assert (spec["group"], version(kind)["name"]) == (resource.group, resource.version)
     assert f"{spec['group']}/{version(kind)['name']}" == names.API_VERSION
     assert spec["scope"] == "Namespaced"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_definition_says_the_release_that_it_is_of(kind: str) -> None:
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
+    assert crd(kind)["metadata"]["annotations"] == {names.ANNOTATION_VERSION: project["version"]}
 
 
 def test_cameras_are_selected_by_what_the_programs_select_them_by() -> None:

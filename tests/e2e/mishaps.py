@@ -53,6 +53,8 @@ CREDENTIALS: Final = (
 
 _JPEG: Final = {"Content-Type": "image/jpeg"}
 
+_TLS: Final = {"caSecretRef": {"name": "authority", "key": "ca.crt"}}
+
 # What each camera does, and why it is not ready then.
 FAILING: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
     "wrong": ({"path": "cam1", "login": "wrong-login"}, "AuthenticationFailed"),
@@ -68,18 +70,24 @@ FAILING: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
     "silent": ({"path": "cam1/silent", "connectTimeoutSeconds": 2}, "Unreachable"),
     "still": ({"path": "cam1/stall?after=1", "stallTimeoutSeconds": 2}, "Stalled"),
     "torn": ({"path": "cam1/corrupt?probability=1"}, "DecodeFailed"),
-    "plain": ({"path": "", "url": "rtsps://simulator:8554/cam1"}, "Unreachable"),
+    "plain": ({"path": "", "url": "rtsps://simulator:8554/cam1", "tls": _TLS}, "Unreachable"),
     "lengthy": ({"path": "cam1", "login": "long-login"}, "AuthenticationFailed"),
     "without": ({"path": "cam1", "login": "no-login"}, "CredentialsMissing"),
 }
 
 
-def fail(by: CommandLine) -> None:
-    """Every camera fails in its way, and two pools' Redis; returns when all of them have."""
+def fail(by: CommandLine, authority: str) -> None:
+    """Every camera fails in its way, and two pools' Redis; returns when all of them have.
+
+    Args:
+        by: Whose namespace it is.
+        authority: PEM of one, which a worker that is to trust it writes to a file.
+    """
     password = {"password": WRONG.text}
     tenant.apply(
         by,
         tenant.secret("wrong-login", username="admin", **password),
+        tenant.secret("authority", **{"ca.crt": authority}),
         tenant.secret("long-login", username="admin", password=LONG.text),
         tenant.secret("redis-wrong", url=f"redis://:{REDIS_WRONG.text}@redis:6379/0"),
         tenant.secret("redis-broken", url=f"redis://:{REDIS_BROKEN.text}@redis:no-port/0"),
@@ -194,7 +202,7 @@ def end(by: CommandLine) -> None:
     for kind, names in (
         ("camera", cameras),
         ("camerapool", ("astray", "broken")),
-        ("secret", ("wrong-login", "long-login", "redis-wrong", "redis-broken")),
+        ("secret", ("wrong-login", "authority", "long-login", "redis-wrong", "redis-broken")),
     ):
         by.kubectl("delete", kind, *names)
 

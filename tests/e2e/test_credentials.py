@@ -19,6 +19,7 @@ from tests.e2e.door import door
 from tests.e2e.events import connected, published
 from tests.e2e.mishaps import CREDENTIALS
 from tests.e2e.site import forwarded
+from tests.fakes.authority import authority
 
 RESTARTED: Final = "broken-0"
 
@@ -26,9 +27,15 @@ Answers = Sequence[tuple[str, bytes]]
 
 
 @pytest.fixture(scope="module")
-def answers(other: CommandLine) -> Iterator[Answers]:
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PEM of an authority."""
+    return authority(tmp_path_factory.mktemp("tls") / "authority").certificate.read_text()
+
+
+@pytest.fixture(scope="module")
+def answers(other: CommandLine, trusted: str) -> Iterator[Answers]:
     """What people were told, once everything has gone wrong."""
-    mishaps.fail(other)
+    mishaps.fail(other, trusted)
     with forwarded(other, f"service/{tenant.GATEWAY}", 80) as place:
         told = [*mishaps.use(door(f"http://{place}")), *mishaps.apply(other)]
     states.until(lambda: states.status(other, "gate")["stream"].get("width"), bool)
@@ -136,14 +143,19 @@ def test_redis_hears_none(answers: Answers, other: CommandLine) -> None:
     assert leaks(places.items(), CREDENTIALS) == ()
 
 
-def test_no_process_has_one_among_its_arguments_or_files(answers: Answers, nodes: Cluster) -> None:
+def test_no_process_has_one_among_its_arguments_or_files(
+    answers: Answers, trusted: str, nodes: Cluster
+) -> None:
     assert answers
     arguments = [*traces.arguments(nodes)]
+    files = [*traces.files(nodes)]
     programs = ("worker", "operator", "gateway", "simulator")
 
     assert {f"the arguments of camera-ingest {one}" for one in programs} <= dict(arguments).keys()
     assert leaks(arguments, CREDENTIALS) == ()
-    assert leaks(traces.files(nodes), CREDENTIALS) == ()
+    written = {name.rpartition(" of ")[2] for name, text in files if text == trusted.encode()}
+    assert written == {"camera-ingest worker"}
+    assert leaks(files, CREDENTIALS) == ()
 
 
 def test_only_the_login_of_redis_is_among_a_programs_variables(

@@ -10,11 +10,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Final
 
 import pytest
 
 from bench.reliability import heard, truth
+from ingest_core.names import ANNOTATION_VERSION
 from tests.cluster.binaries import HELM
 from tests.cluster.command_line import CommandLine
 from tests.cluster.nodes.cluster import Cluster
@@ -28,6 +30,8 @@ NAMESPACE: Final = "life"
 GATELESS: Final = "gateless"
 OURS: Final = "camera-ingest"  # is in the key of whatever we define
 DEFINITIONS: Final = ("cameras.camera-ingest.io", "camerapools.camera-ingest.io")
+OLDER: Final = "0.0.1"
+NEWER: Final = "99.0.0"
 FPS: Final = 5
 WORKERS: Final = 2
 ENDING_SECONDS: Final = 40.0  # in which all end; who waits for his cameras to be moved needs 60
@@ -82,11 +86,21 @@ def release(site: Site, empty: frozenset[str]) -> Installation:
 
 
 @pytest.fixture(scope="module")
-def complaint(site: Site, release: Installation) -> Iterator["subprocess.Popen[str]"]:
-    """`helm test` of a release without gateway, under way: it gives everybody a minute."""
+def gateless(site: Site, release: Installation) -> Installation:
+    """One without a gateway, which found one definition of an older release, one of a newer."""
+    for name, version in zip(DEFINITIONS, (OLDER, NEWER), strict=True):
+        release.by.kubectl(
+            "annotate", "--overwrite", "crd", name, f"{ANNOTATION_VERSION}={version}"
+        )
     gateless = site.installation(GATELESS, NO_GATEWAY)
     gateless.make_namespace()
     gateless.install()
+    return gateless
+
+
+@pytest.fixture(scope="module")
+def complaint(gateless: Installation) -> Iterator["subprocess.Popen[str]"]:
+    """`helm test` of a release without gateway, under way: it gives everybody a minute."""
     with gateless.by.begin(
         str(HELM.built()), f"--namespace={GATELESS}", "test", gateless.release
     ) as test:
@@ -117,6 +131,14 @@ def left(
     site.admin.kubectl("delete", "namespace", NAMESPACE, GATELESS, "--ignore-not-found")
     site.admin.kubectl("delete", "crd", *DEFINITIONS)
     return _stored(nodes) - empty
+
+
+def test_an_installation_brings_an_older_definition_up_to_date_and_leaves_a_newer_one(
+    gateless: Installation,
+) -> None:
+    said = [states.get(gateless.by, "crd", name)["metadata"]["annotations"] for name in DEFINITIONS]
+
+    assert [one[ANNOTATION_VERSION] for one in said] == [metadata.version(OURS), NEWER]
 
 
 @pytest.mark.usefixtures("complaint")

@@ -122,6 +122,14 @@ def test_the_stateful_set_starts_its_pods_in_parallel_under_the_headless_service
     assert selector_text("gate") == ",".join(f"{key}={value}" for key, value in SELECTOR.items())
 
 
+def test_a_pod_runs_as_who_the_operator_is_told_or_the_platform_says() -> None:
+    identity = {"runAsUser", "runAsGroup", "fsGroup"}
+    told = pod(worker_user=1234)["securityContext"]
+    assert {key: told[key] for key in identity} == dict.fromkeys(identity, 1234)
+    left = pod(worker_user=0)["securityContext"]
+    assert left == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
 def test_a_pod_keeps_to_the_restricted_standard() -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
     assert pod()["securityContext"] == {

@@ -34,7 +34,7 @@ COMMAND_LINE = (
 )
 
 BEGINS_ANEW = """
-import atexit, os, signal, sys
+import asyncio, atexit, os, signal, sys
 from ingest_core import signals
 from ingest_standalone import cli
 if "AGAIN" in os.environ:
@@ -44,7 +44,7 @@ if "AGAIN" in os.environ:
 else:
     os.environ["AGAIN"] = "yes"
     atexit.register(print, "swept")
-    signals.hold()
+    asyncio.run(signals.hold())
     if sys.argv[1] == "asked":
         os.kill(os.getpid(), signal.SIGTERM)
     cli._begin_anew()

@@ -131,9 +131,11 @@ more of the hash than that takes, for a name is seen by those who may not see th
 {{/* Security of a pod and of a container, as Pod Security `restricted` asks, and more. */}}
 {{- define "camera-ingest.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- with int .Values.runAsUser }}
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 

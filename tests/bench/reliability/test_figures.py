@@ -69,6 +69,14 @@ def test_where_nobody_listened_nothing_is_said_of_it() -> None:
     assert found.untold is None
 
 
+def test_where_all_were_affected_nothing_is_said_of_others_and_no_bound_of_theirs_is_met() -> None:
+    found = figures([repetition(camera(1.0, 4))], "Shared")
+    assert found is not None
+    assert found.others is None
+    assert verdict(found, Budget(others=0)) is Verdict.MISSED
+    assert verdict(found, Budget(lost=4)) is Verdict.MET
+
+
 def test_of_a_kind_that_nothing_was_done_to_there_are_no_figures() -> None:
     assert figures([repetition(camera(1.0, 4, affected=False))], "Shared") is None
     assert figures([repetition(camera(1.0, 4))], "Exclusive") is None
