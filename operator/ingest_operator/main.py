@@ -181,6 +181,8 @@ class Program:
             ),
             settings=handlers.settings(),
             namespaces=[self._api.namespace],
+            # Else it asks for the user's name, and the user may be nobody (OpenShift).
+            identity=names.OPERATOR_MANAGER,  # type: ignore[arg-type]  # its type has no public name
             standalone=True,
             ready_flag=ready,
         )
