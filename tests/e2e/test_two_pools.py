@@ -74,7 +74,8 @@ def test_a_worker_touches_no_lease_of_another_pool(
 
     for pool, client in workers.items():
         own = client.get(f"{leases}/{pool}-0")
-        assert people.answer(client, "PUT", f"{leases}/{pool}-0", own) == 200
+        allowed = (200, 409)  # the worker may have renewed it meanwhile
+        assert people.answer(client, "PUT", f"{leases}/{pool}-0", own) in allowed
         for foreign in {"default-0", "side-0", "camera-ingest-operator"} - {f"{pool}-0"}:
             body = {**own, "metadata": {"name": foreign}}
             assert people.answer(client, "GET", f"{leases}/{foreign}") == 403
