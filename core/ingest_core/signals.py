@@ -38,8 +38,10 @@ async def hold() -> None:
     """Keep what asks to end for `held`, also across an `exec`; the first process of a pod, too.
 
     Of a signal that nobody handles yet, that one hears nothing ever. What came before this is told
-    to every `Stop` when it returns.
+    to every `Stop` when it returns. No other thread must run by then, as signals would go there:
+    the loop's executor ends.
     """
+    await asyncio.get_running_loop().shutdown_default_executor()
     signal.pthread_sigmask(signal.SIG_BLOCK, _counting())
     for _ in range(_TURNS):
         await asyncio.sleep(0)

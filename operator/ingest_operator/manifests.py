@@ -201,13 +201,13 @@ class _Maker:
             "topologySpreadConstraints": self._spread(),
             "priorityClassName": worker.priority_class_name,
         }
-        pull = settings.worker_image_pull_secret
+        pull, user = settings.worker_image_pull_secret, settings.worker_user
         return {
             "serviceAccountName": self.account,
             "terminationGracePeriodSeconds": worker.termination_grace_period_seconds,
             "securityContext": {
                 "runAsNonRoot": True,
-                **(dict.fromkeys(_IDENTITY, settings.worker_user) if settings.worker_user else {}),
+                **(dict.fromkeys(_IDENTITY, user) if user is not None else {}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [self._container()],

@@ -40,11 +40,9 @@ class OperatorSettings(LogSettings, frozen=True, kw_only=True):
         str | None, Meta(description="Name of a Secret for the registry of the image.")
     ] = None
     worker_user: Annotated[
-        int,
-        Meta(
-            ge=0, le=2147483647, description="User and group of workers; 0: as the platform says."
-        ),
-    ] = 65532  # nobody that a node knows
+        Annotated[int, Meta(ge=1, le=2147483647)] | None,
+        Meta(description="User and group of workers. Not given: the image's or platform's."),
+    ] = None
     worker_log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least level of a line.")
     ] = "info"

@@ -204,8 +204,8 @@ def _add_cluster(commands: Any) -> None:
     crds = commands.add_parser(
         "crds",
         help="bring the CustomResourceDefinitions of a directory up to date",
-        description="Apply the CustomResourceDefinitions of a directory, but to what is of a newer "
-        "release already. Needs rights in the whole cluster. A Job of the Helm chart runs it.",
+        description="Apply the CustomResourceDefinitions of a directory, except those that are "
+        "there from a newer release. Needs rights in the whole cluster. The Helm chart runs it.",
     )
     crds.add_argument("directory", type=Path, help="whose *.yaml are applied")
     crds.set_defaults(run=_crds)

@@ -4,6 +4,7 @@ By server-side apply, so that doing it twice is doing it once, and what nobody s
 They are the whole cluster's: an older release must not take away what a newer one beside it needs.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,9 @@ from urllib.parse import quote
 
 import msgspec
 import yaml
-from packaging.version import InvalidVersion, Version
 
 from ingest_core import names
-from ingest_core.errors import ApiNotFound
+from ingest_core.errors import ApiConflict, ApiNotFound
 from ingest_core.kube import access
 from ingest_core.kube.client import Api
 from ingest_core.kube.resources import Resource
@@ -36,10 +36,19 @@ CRDS: Final = _OfCluster(
     "CustomResourceDefinition", "customresourcedefinitions", "v1", "apiextensions.k8s.io"
 )
 
-_OLDEST: Final = Version("0")  # what does not say its release
+_RELEASE: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+Definition = Mapping[str, Any]
 
 
-def read(directory: Path) -> Iterator[dict[str, Any]]:
+def release(definition: Definition) -> tuple[int, ...]:
+    """The release that it says it is of; empty, and so older than every other, if none."""
+    annotations = definition.get("metadata", {}).get("annotations") or {}
+    found = _RELEASE.fullmatch(annotations.get(names.ANNOTATION_VERSION, ""))
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def read(directory: Path) -> Iterator[Definition]:
     """Each definition of a directory's *.yaml.
 
     Raises:
@@ -57,11 +66,13 @@ def read(directory: Path) -> Iterator[dict[str, Any]]:
         for one in found:
             if not isinstance(one, dict) or one.get("kind") != CRDS.kind:
                 raise ValueError(f"{file} holds something else than a {CRDS.kind}")
+            if not release(one):
+                raise ValueError(f"{file}: {names.ANNOTATION_VERSION} must be a release: 1.2.3")
             yield one
 
 
 async def apply(directory: Path) -> Mapping[str, str]:
-    """Apply them all, but what is there of a newer release already.
+    """Apply them all, except those that are there from a newer release.
 
     What is wrong in a file is found before anything is changed.
 
@@ -72,30 +83,31 @@ async def apply(directory: Path) -> Mapping[str, str]:
         ValueError, OSError: As `read`.
         ApiUnavailable, ApiRefused: As `Api.apply`.
     """
-    definitions = {str(one["metadata"]["name"]): one for one in read(directory)}
-    done = {}
+    definitions = tuple(read(directory))
     async with Api(await access.load()) as api:
-        for name, one in definitions.items():
-            ours, there = _version(one), await _stored(api, name)
-            if there > ours:
-                done[name] = f"stays as release {there} has it, which is newer than {ours}"
-                continue
-            await api.apply(CRDS, name, one, manager=MANAGER)
-            done[name] = "is up to date"
-    return done
+        return {str(one["metadata"]["name"]): await bring(api, one) for one in definitions}
 
 
-async def _stored(api: Api, name: str) -> Version:
-    """The release of what is there."""
+async def bring(api: Api, ours: Definition) -> str:
+    """Apply one, unless what is there by then is newer. Returns and raises as `apply`."""
+    name = ours["metadata"]["name"]
+    while True:
+        there = await _stored(api, name)
+        if release(there) > release(ours):
+            newer, older = (".".join(map(str, release(one))) for one in (there, ours))
+            return f"stays as release {newer} has it, which is newer than {older}"
+        seen = there["metadata"].get("resourceVersion", "")
+        body = {**ours, "metadata": {**ours["metadata"], "resourceVersion": seen}}
+        try:
+            await api.apply(CRDS, name, body, manager=MANAGER)
+        except ApiConflict:
+            continue  # somebody else was faster, of another release perhaps
+        return "is up to date"
+
+
+async def _stored(api: Api, name: str) -> Definition:
     try:
-        return _version(msgspec.json.decode(await api.get(CRDS, name)))
+        found: Definition = msgspec.json.decode(await api.get(CRDS, name))
     except ApiNotFound:
-        return _OLDEST
-
-
-def _version(definition: Mapping[str, Any]) -> Version:
-    annotations = definition["metadata"].get("annotations") or {}
-    try:
-        return Version(annotations[names.ANNOTATION_VERSION])
-    except (KeyError, InvalidVersion):
-        return _OLDEST
+        return {"metadata": {}}
+    return found

@@ -50,7 +50,7 @@ CASES: Final[dict[str, Values]] = {
     "namespace rights only": {"crds": {"install": False}},
     "no rights at all": {"crds": {"install": False}, "rbac": {"create": False}},
     "as OpenShift wants": {
-        "runAsUser": 0,
+        "runAsUser": "",
         "networkPolicy": {"enabled": True, "dnsPorts": [5353]},
         "redis": {"bundled": {"enabled": True}},
     },

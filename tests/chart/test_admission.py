@@ -124,23 +124,32 @@ def _await_enforced(party: Party) -> None:
 
 
 def _await_enforced_for_secrets(gateway: Client, secrets: str) -> None:
-    _await_refused(lambda number: gateway.post(secrets, {"metadata": {"name": f"probe-{number}"}}))
+    _await_refused(
+        "only Secrets of Cameras",
+        lambda number: gateway.post(secrets, {"metadata": {"name": f"probe-{number}"}}),
+    )
 
 
 def _await_enforced_for_cameras(party: Party) -> None:
     party.apply("gateway", "probe", {"push": {}})
-    _await_refused(lambda number: party.assign("gateway", "probe", number))
-    _await_refused(lambda number: party.apply("worker", "probe", login("theirs", f"host-{number}")))
+    _await_refused(
+        "written by the operator only", lambda number: party.assign("gateway", "probe", number)
+    )
+    _await_refused(
+        "must name a Secret that you may read",
+        lambda number: party.apply("worker", "probe", login("theirs", f"host-{number}")),
+    )
 
 
-def _await_refused(attempt: Callable[[int], None]) -> None:
+def _await_refused(told: str, attempt: Callable[[int], None]) -> None:
     """Try something new each time, which changes nothing that a test looks at."""
     deadline = time.monotonic() + SECONDS
     for number in count(1):
         try:
             attempt(number)
-        except Refused:
-            return
+        except Refused as refused:
+            if told in refused.message:
+                return
         assert time.monotonic() < deadline, "the policies are not in force"
         time.sleep(0.1)  # the API server says in no other way that it has taken them up
 
@@ -194,9 +203,13 @@ def test_the_gateway_makes_and_deletes_only_secrets_of_cameras(
     owner = Camera(metadata=Metadata(name="hall", uid="0"), spec=spec)
     ours = own_secret.manifest("hall-01234567", owner, {"password": "p"})
     metadata = ours["metadata"]
+    (owned,) = metadata["ownerReferences"]
     for wrong in (
         {"metadata": {**metadata, "labels": {}}},
         {"metadata": {**metadata, "ownerReferences": []}},
+        {"metadata": {**metadata, "name": "hall"}},
+        {"metadata": {**metadata, "name": "redis-01234567"}},
+        {"metadata": {**metadata, "ownerReferences": [{**owned, "apiVersion": "apps/v1"}]}},
         {"type": "example.com/other"},
     ):
         with pytest.raises(Refused, match="only Secrets of Cameras"):

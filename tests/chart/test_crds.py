@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from ingest_core.kube import access
+from ingest_core.kube.client import Api
+from ingest_core.kube.resources import Resource
 from ingest_core.names import ANNOTATION_VERSION
+from ingest_standalone.crds import bring
 from tests.chart.rendering import FOLDER, ROOT, Chart, Object
 from tests.chart.test_helm import Failed, helm_as
 from tests.cluster import crds
@@ -24,21 +28,30 @@ from tests.cluster.typist import Typist, typing
 OURS = {file.name: file.read_text() for file in (ROOT / "crds").glob("*.yaml")}
 NAMES = tuple(yaml.safe_load(OURS[file])["metadata"]["name"] for file in sorted(OURS))
 VERSION = yaml.safe_load((FOLDER / "Chart.yaml").read_text())["appVersion"]
+OTHERWISE = {"names": {"categories": ["camera-ingest", "otherwise"]}}
 COMMAND = Path(sys.executable).parent / "camera-ingest"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """What the cluster's CRDs say of the release that they are of."""
+    """The cluster's CRDs, and the release that they say they are of."""
 
     server: ApiServer
 
     def say(self, release: str | None, *which: str) -> None:
-        """Of each, or of those that are named."""
+        """Each, or those that are named, are of this release, and other than ours."""
+        said = {"metadata": {"annotations": {ANNOTATION_VERSION: release}}, "spec": OTHERWISE}
         for name in which or NAMES:
-            said = {"metadata": {"annotations": {ANNOTATION_VERSION: release}}}
             self.server.admin.merge(f"{crds.PATH}/{name}", said)
+
+    def ours(self) -> dict[str, bool]:
+        """Is each as the project has it, as far as `say` changed it?"""
+        there = {name: self.server.admin.get(f"{crds.PATH}/{name}") for name in NAMES}
+        return {
+            name: one["spec"]["names"]["categories"] != OTHERWISE["names"]["categories"]
+            for name, one in there.items()
+        }
 
     def said(self) -> dict[str, str | None]:
         admin = self.server.admin
@@ -104,15 +117,19 @@ def test_the_job_of_an_upgrade_applies_them_with_the_rights_that_it_is_given(
 
     refused = run(arguments, kubeconfig)
     assert refused.returncode == 1
-    assert "Forbidden" in refused.stderr or "forbidden" in refused.stderr
+    assert "orbidden" in refused.stderr
     for kind, plural in (
         ("ClusterRole", "clusterroles"),
         ("ClusterRoleBinding", "clusterrolebindings"),
     ):
         admin.post(f"{RBAC}/{plural}", made[kind])
     try:
+        admin.delete(f"{crds.PATH}/{NAMES[0]}")
         done = run(arguments, kubeconfig)
         assert done.returncode == 0, done.stderr
+        (files / "camera.yaml").write_text(OURS["camera.yaml"].replace("cameras", "camelas"))
+        refused = run(arguments, kubeconfig)
+        assert "orbidden" in refused.stderr
     finally:
         name = made["ClusterRole"]["metadata"]["name"]
         admin.delete(f"{RBAC}/clusterrolebindings/{name}")
@@ -133,7 +150,7 @@ def definitions(api_server: ApiServer) -> Iterator[Definitions]:
     crds.install_crds(api_server.admin, ROOT / "crds")
 
 
-@pytest.mark.parametrize("release", ["0.0.1", "0.1.0rc1", "of yesterday", None])
+@pytest.mark.parametrize("release", ["0.0.1", "of yesterday", None])
 def test_what_is_of_an_older_release_or_says_none_is_replaced(
     release: str | None, definitions: Definitions
 ) -> None:
@@ -141,6 +158,7 @@ def test_what_is_of_an_older_release_or_says_none_is_replaced(
     done = run(["crds", ROOT / "crds"], definitions.server.kubeconfig)
     assert done.returncode == 0, done.stderr
     assert definitions.said() == dict.fromkeys(NAMES, VERSION)
+    assert definitions.ours() == dict.fromkeys(NAMES, True)
 
 
 def test_what_is_of_a_newer_release_stays(definitions: Definitions) -> None:
@@ -151,6 +169,24 @@ def test_what_is_of_a_newer_release_stays(definitions: Definitions) -> None:
         f"{name} stays as release 0.10.0 has it, which is newer than {VERSION}" for name in NAMES
     ]
     assert definitions.said() == dict.fromkeys(NAMES, "0.10.0")
+    assert definitions.ours() == dict.fromkeys(NAMES, False)
+
+
+async def test_what_becomes_newer_while_somebody_looks_stays(definitions: Definitions) -> None:
+    name = NAMES[0]
+
+    class Overtaken(Api):
+        async def get(self, resource: Resource, name: str = "", **query: str) -> bytes:
+            found = await super().get(resource, name, **query)
+            if definitions.said()[name] != "0.10.0":
+                definitions.say("0.10.0", name)
+            return found
+
+    (ours,) = (yaml.safe_load(text) for text in OURS.values() if f"name: {name}\n" in text)
+    async with Overtaken(await access.load(str(definitions.server.kubeconfig))) as api:
+        became = await bring(api, ours)
+    assert became == f"stays as release 0.10.0 has it, which is newer than {VERSION}"
+    assert definitions.ours()[name] is False
 
 
 @pytest.mark.parametrize("which", NAMES)
@@ -224,6 +260,7 @@ def test_what_a_job_that_fails_leaves_is_removed_as_the_guide_says(
         ({}, "has no *.yaml"),
         ({"a.yaml": "kind: Secret"}, "holds something else"),
         ({"a.yaml": "{"}, "is no YAML"),
+        ({"a.yaml": "kind: CustomResourceDefinition"}, "must be a release"),
     ],
 )
 def test_what_is_no_definition_is_refused_before_anything_is_asked(

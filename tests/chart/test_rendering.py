@@ -90,7 +90,7 @@ def test_pods_of_an_upgrade_and_of_helm_test_run_where_the_operator_may(chart: C
 def test_the_platform_says_who_runs_a_pod_where_the_chart_is_told_to_leave_it(
     chart: Chart,
 ) -> None:
-    for user, said in ((0, None), (1_000_650_000, 1_000_650_000)):
+    for user, said in (("", None), (None, 65532), (1_000_650_000, 1_000_650_000)):
         values = {"runAsUser": user, "redis": {"bundled": {"enabled": True}}}
         objects = chart.render(values, "--is-upgrade")
         for spec in pod_specs(objects):
@@ -101,7 +101,7 @@ def test_the_platform_says_who_runs_a_pod_where_the_chart_is_told_to_leave_it(
             "containers"
         ]
         env = {one["name"]: one.get("value") for one in operator["env"]}
-        assert env["CAMERA_INGEST_WORKER_USER"] == str(user)
+        assert env.get("CAMERA_INGEST_WORKER_USER") == (str(said) if said else None)
 
 
 def test_a_load_balancer_is_as_is_given(chart: Chart) -> None:

@@ -10,6 +10,7 @@ import asyncio, os, signal, sys
 from ingest_core import signals
 async def run():
     stop = signals.Stop()
+    await asyncio.to_thread(int)  # leaves a thread behind
     for when in ("before", "after"):
         if sys.argv[1] == when:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -34,7 +34,7 @@ WORKERS: Final[Mapping[str, Any]] = {
     "worker": {"weightCapacity": 1000, "resources": SMALL},
 }
 VALUES: Final = {
-    "runAsUser": 1_000_650_000,  # as OpenShift would
+    "runAsUser": 1_000_650_000,  # whom no image knows
     "operator": {"replicas": 1},
     "gateway": {"replicas": 1},
     "pool": {"spec": WORKERS},

@@ -126,17 +126,13 @@ def test_a_pod_runs_as_who_the_operator_is_told_or_the_platform_says() -> None:
     identity = {"runAsUser", "runAsGroup", "fsGroup"}
     told = pod(worker_user=1234)["securityContext"]
     assert {key: told[key] for key in identity} == dict.fromkeys(identity, 1234)
-    left = pod(worker_user=0)["securityContext"]
-    assert left == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert not identity & set(pod()["securityContext"])
 
 
 def test_a_pod_keeps_to_the_restricted_standard() -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
     assert pod()["securityContext"] == {
         "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "runAsGroup": 65532,
-        "fsGroup": 65532,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     assert container()["securityContext"] == {

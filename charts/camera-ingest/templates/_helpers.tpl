@@ -128,10 +128,19 @@ more of the hash than that takes, for a name is seen by those who may not see th
 {{- end -}}
 {{- end -}}
 
+{{/* User and group of every pod; empty: as the platform says. A release before this may not have the value. */}}
+{{- define "camera-ingest.user" -}}
+{{- if not (hasKey .Values "runAsUser") -}}
+65532
+{{- else if ne (toString .Values.runAsUser) "" -}}
+{{ int64 .Values.runAsUser }}
+{{- end -}}
+{{- end -}}
+
 {{/* Security of a pod and of a container, as Pod Security `restricted` asks, and more. */}}
 {{- define "camera-ingest.podSecurity" -}}
 runAsNonRoot: true
-{{- with int .Values.runAsUser }}
+{{- with include "camera-ingest.user" . }}
 runAsUser: {{ . }}
 runAsGroup: {{ . }}
 fsGroup: {{ . }}
