@@ -50,9 +50,10 @@ def api_down(turn: Turn) -> None:
 def redis_down(turn: Turn) -> None:
     """Redis is scaled to none, and back; it keeps nothing.
 
-    Its Service leads nowhere until who listens is there: so nothing that workers have kept comes
-    before. Events that were numbered meanwhile are those that were heard and those that
-    `camera_ingest_events_dropped_total` counts, or it is said here.
+    The subscriber is there before workers reach the new one (its Service has no endpoint for so
+    long), and hears what they kept, some twelve seconds of it. Events that were numbered meanwhile
+    are those that were heard and those that `camera_ingest_events_dropped_total` counts, or it is
+    said here.
     """
     stage = turn.stage
     with turn.judged(turn.workers, listening=False):

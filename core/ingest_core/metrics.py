@@ -49,7 +49,9 @@ def _camera(name: str, kind: Literal["counter", "gauge"], help_: str, *labels: s
     return Metric(f"{PREFIX}camera_{name}", kind, help_, ("camera", *labels))
 
 
-CAMERA_UP: Final = _camera("up", "gauge", "1 while a session brings frames, else 0.")
+CAMERA_UP: Final = _camera(
+    "up", "gauge", "1 while a session brings frames, else 0; none while suspended."
+)
 CAMERA_FRAMES: Final = _camera("frames_total", "counter", "Frames that came into the ring.")
 CAMERA_BYTES: Final = _camera("bytes_total", "counter", "Encoded bytes that came into the ring.")
 CAMERA_FRAME_AGE: Final = _camera(

@@ -28,6 +28,8 @@ from ingest_gateway.chosen import chosen
 SourceType = Literal["rtsp", "http_push"]
 Login = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 
+Token = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]+\Z")]  # what a header can hold
+
 _URL_FIELD: Final = "spec.source.rtsp.url"
 
 
@@ -39,7 +41,7 @@ class CameraBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source_url: Annotated[str, Meta(max_length=4096)] | None = None
     username: Login | None = None
     password: Login | None = None
-    token: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    token: Token | None = None
     spec: dict[str, Any] = {}
 
     def __repr__(self) -> str:

@@ -255,7 +255,8 @@ class Writer:
             except (ApiConflict, ApiInvalid) as error:
                 # Written by a worker, a user or another leader since, or made anew: look again.
                 self._errors.labels(resource.plural).inc()
-                log.info("write_refused", resource=resource.plural, name=name, error=str(error))
+                tell = log.warning if isinstance(error, ApiInvalid) else log.info
+                tell("write_refused", resource=resource.plural, name=name, error=str(error))
                 if kind is not None:
                     await self._look(resource, kind, name)
                 return False

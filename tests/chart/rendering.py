@@ -28,13 +28,13 @@ class Chart:
 
     helm: Path
 
-    def text(self, values: Values, *options: str) -> str:
+    def text(self, values: Values, *options: str, release: str = RELEASE) -> str:
         """What would be applied, hooks included.
 
         Raises:
             Refused: The values, most often by their schema.
         """
-        command: list[str | Path] = [self.helm, "template", RELEASE, FOLDER, "-f", "-", *options]
+        command: list[str | Path] = [self.helm, "template", release, FOLDER, "-f", "-", *options]
         if not any(option.startswith("--namespace") for option in options):
             command.append(f"--namespace={NAMESPACE}")
         done = subprocess.run(

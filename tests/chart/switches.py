@@ -38,7 +38,7 @@ CASES: Final[dict[str, Values]] = {
         "commonLabels": {"team": "video"},
         "commonAnnotations": {"note": "video"},
         "operator": {"serviceAccount": {"create": False, "name": "mine"}},
-        "gateway": {"serviceAccount": {"create": False}},
+        "gateway": {"serviceAccount": {"create": False, "name": "theirs"}},
     },
     "image": {
         "image": {

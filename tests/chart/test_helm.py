@@ -96,6 +96,18 @@ def test_who_has_rights_in_a_namespace_only_installs_upgrades_and_removes_a_rele
     assert admin.get(f"{PATH}/cameras.camera-ingest.io")
 
 
+def test_the_notes_warn_of_an_api_that_can_be_reached_from_outside(helm: Helm) -> None:
+    kept = {"crds": {"install": False}}
+    assert "no authentication" not in helm("install", kept)
+    for gateway, told in (
+        ({"service": {"type": "NodePort"}}, "can be reached from outside of the cluster"),
+        ({"ingress": {"enabled": True, "hosts": ["a.example.com"]}}, "http://a.example.com/"),
+    ):
+        said = helm("upgrade", {**kept, "gateway": gateway})
+        (line,) = (line for line in said.splitlines() if "no authentication" in line)
+        assert told in line
+
+
 def test_who_has_no_rights_in_the_cluster_is_refused_the_crds(helm: Helm) -> None:
     with pytest.raises(Failed, match="customresourcedefinitions"):
         helm("install", {})

@@ -134,6 +134,35 @@ def test_a_version_with_build_metadata_makes_labels_that_are_labels(
         assert labels["app.kubernetes.io/version"] == "0.1.0_build.2"
 
 
+def scalars(one: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every value with the keys that lead to it."""
+    if isinstance(one, dict):
+        for key, inner in one.items():
+            yield from scalars(inner, f"{path}.{key}")
+    elif isinstance(one, list):
+        for inner in one:
+            yield from scalars(inner, path)
+    else:
+        yield path, one
+
+
+def test_names_that_look_like_numbers_are_names(chart: Chart) -> None:
+    account = {"serviceAccount": {"create": False, "name": "12"}}
+    values = {
+        "image": {"pullSecret": "34"},
+        "redis": {"existingSecret": "56"},
+        "priorityClass": {"name": "78"},
+        "operator": account,
+        "gateway": account,
+        "admissionPolicy": {"enabled": True},
+    }
+    text = chart.text(values, "--namespace=90", "--is-upgrade", release="11")
+    for one in filter(None, yaml.safe_load_all(text)):
+        for path, value in scalars(one):
+            named = path.endswith((".name", ".namespace", "/instance", "Name", ".value", "/name"))
+            assert not named or isinstance(value, str), f"{path}: {value}"
+
+
 @pytest.fixture
 def ready(tmp_path: Path) -> Iterator[str]:
     """A gateway and an operator in one, which are ready."""

@@ -77,7 +77,25 @@ def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
         ({"operator": {"env": [{"nam": "x"}]}}, "'nam' not allowed"),
         ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
         ({"image": {"digest": "latest"}}, "/image/digest"),
-        ({"redis": {"url": "http://redis"}}, "/redis/url"),
+        ({"redis": {"url": "http://redis"}}, "redis.url must begin with redis://"),
+        ({"redis": {"url": "redis://"}}, "redis.url must begin with redis://"),
+        ({"operator": {"lease": {"renewSeconds": 4}}}, "lease.renewSeconds .* .found 4 and 8"),
+        ({"gateway": {"autoscaling": {"minReplicas": 11}}}, "gateway.autoscaling.minReplicas"),
+        ({"pool": {"autoscaling": {"minReplicas": 11}}}, "pool.autoscaling.minReplicas"),
+        (
+            {"pool": {"enabled": False, "autoscaling": {"kind": "ScaledObject"}}},
+            "pool.autoscaling.kind",
+        ),
+        ({"gateway": {"drainSeconds": 30}}, "gateway.drainSeconds .* .found 30 and 30"),
+        ({"gateway": {"service": {"nodePort": 30080}}}, "gateway.service.nodePort"),
+        (
+            {"networkPolicy": {"enabled": True, "redis": [{"podSelector": {}}]}},
+            "networkPolicy.redis needs networkPolicy.cameras",
+        ),
+        (
+            {"operator": {"serviceAccount": {"create": False}}},
+            "operator.serviceAccount.name must say",
+        ),
         ({"gateway": {"service": {"port": 0}}}, "/gateway/service/port"),
         ({"runAsUser": 0}, "/runAsUser"),
         ({"runAsUser": "nobody"}, "/runAsUser"),
@@ -100,6 +118,14 @@ def test_a_value_that_is_wrong_is_refused_by_its_path(
 ) -> None:
     with pytest.raises(Refused, match=told):
         chart.text(values)
+
+
+@pytest.mark.parametrize("scheme", ["reds", "unix", "redis:", "redis+sentinal"])
+def test_a_password_in_a_url_that_is_refused_is_not_shown(chart: Chart, scheme: str) -> None:
+    with pytest.raises(Refused) as refused:
+        chart.text({"redis": {"url": f"{scheme}://u:hunter2@redis:6379"}})
+    assert "redis.url" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("duration", ["15s", "1h30m", "1d", "1w", "0"])

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from ingest_core import metrics
 from ingest_core.errors import Failure
 from ingest_core.metrics import Metric
+from ingest_core.model import ConnectedReason
 from ingest_worker.delivery import Retention
 from ingest_worker.feed import Feed
 from ingest_worker.metrics import WorkerMetrics
@@ -74,6 +75,15 @@ def test_a_camera_is_told_as_it_is_at_that_moment() -> None:
     age = exposed.value("camera_frame_age_seconds", camera="door")
     assert age is not None
     assert age > 1e9
+
+
+def test_a_camera_that_is_suspended_is_neither_up_nor_down() -> None:
+    exposed = Exposed()
+    feed = exposed.camera("door")
+    busy(feed)
+    feed.disconnected(ConnectedReason.SUSPENDED, "")
+    assert exposed.value("camera_up", camera="door") is None
+    assert exposed.value("camera_frames_total", camera="door") == 1
 
 
 def test_the_series_of_a_camera_that_is_gone_go_with_it() -> None:

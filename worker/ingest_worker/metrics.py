@@ -10,11 +10,14 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from ingest_core import metrics
+from ingest_core.model import ConnectedReason
 from ingest_worker.feed import Feed
 
 # What one camera's series say at monotonic time `now`; None: nothing yet.
 _ONE: Final[Mapping[metrics.Metric, Callable[[Feed, float], float | None]]] = {
-    metrics.CAMERA_UP: lambda feed, _: feed.state.connected,
+    metrics.CAMERA_UP: lambda feed, _: (
+        None if feed.state.reason == ConnectedReason.SUSPENDED else feed.state.connected
+    ),
     metrics.CAMERA_FRAMES: lambda feed, _: feed.frames,
     metrics.CAMERA_BYTES: lambda feed, _: feed.bytes,
     metrics.CAMERA_FRAME_AGE: lambda feed, now: (

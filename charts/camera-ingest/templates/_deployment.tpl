@@ -24,14 +24,14 @@ spec:
     metadata:
       {{- include "camera-ingest.podMetadata" (dict "root" $root "component" .component "labels" $values.podLabels "annotations" $values.podAnnotations) | nindent 6 }}
     spec:
-      serviceAccountName: {{ include "camera-ingest.account" (list $root .component) }}
+      serviceAccountName: {{ include "camera-ingest.account" (list $root .component) | quote }}
       enableServiceLinks: false # variables of Services begin as ours do
       terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
       {{- with $root.Values.image.pullSecret }}
-      imagePullSecrets: [{name: {{ . }}}]
+      imagePullSecrets: [{name: {{ . | quote }}}]
       {{- end }}
       {{- with include "camera-ingest.priorityClass" $root }}
-      priorityClassName: {{ . }}
+      priorityClassName: {{ . | quote }}
       {{- end }}
       securityContext:
         {{- include "camera-ingest.podSecurity" $root | nindent 8 }}
@@ -158,6 +158,6 @@ metadata:
   {{- include "camera-ingest.metadata" (dict "root" $root "component" $component) | nindent 2 }}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ include "camera-ingest.name" . }}}
 subjects:
-  - {kind: ServiceAccount, name: {{ include "camera-ingest.account" . }}, namespace: {{ $root.Release.Namespace }}}
+  - {kind: ServiceAccount, name: {{ include "camera-ingest.account" . | quote }}, namespace: {{ $root.Release.Namespace | quote }}}
 {{- end }}
 {{- end -}}

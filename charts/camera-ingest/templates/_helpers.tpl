@@ -17,7 +17,7 @@
 {{/* Labels by which a component's pods are found; takes (list root component). */}}
 {{- define "camera-ingest.selector" -}}
 app.kubernetes.io/name: camera-ingest
-app.kubernetes.io/instance: {{ (first .).Release.Name }}
+app.kubernetes.io/instance: {{ (first .).Release.Name | quote }}
 app.kubernetes.io/component: {{ last . }}
 {{- end -}}
 
@@ -37,9 +37,9 @@ are wanted name (default: the component's), cluster (it is in no namespace), lab
 {{- $_ := set $ours "app.kubernetes.io/managed-by" $root.Release.Service -}}
 {{- $_ := set $ours "app.kubernetes.io/version" ($root.Chart.AppVersion | toString | replace "+" "_") -}}
 {{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
-name: {{ .name | default (include "camera-ingest.name" (list $root .component)) }}
+name: {{ .name | default (include "camera-ingest.name" (list $root .component)) | quote }}
 {{- if not .cluster }}
-namespace: {{ $root.Release.Namespace }}
+namespace: {{ $root.Release.Namespace | quote }}
 {{- end }}
 labels:
   {{- toYaml (mergeOverwrite dict $root.Values.commonLabels (.labels | default dict) $ours) | nindent 2 }}
@@ -67,7 +67,7 @@ annotations:
 {{- else if $account.create -}}
 {{ include "camera-ingest.name" . }}
 {{- else -}}
-default
+{{ fail (printf "%s.serviceAccount.name must say whose it is, if none is made: that called default is every pod's" (last .)) }}
 {{- end -}}
 {{- end -}}
 
