@@ -14,6 +14,8 @@ WORKER_NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?\Z"
 POOL_NAME_PATTERN: Final = r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?\Z"
 NAMESPACE_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z"
 SECRET_KEY_PATTERN: Final = r"^[-._a-zA-Z0-9]{1,253}\Z"
+LOGIN_PATTERN: Final = r"^[^\x00-\x1f\x7f]*\Z"
+TOKEN_PATTERN: Final = r"^[!-~]+\Z"
 
 REDIS_STREAM: Final = "camera-events"
 

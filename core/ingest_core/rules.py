@@ -52,6 +52,8 @@ _PATTERNS: Final = {
     names.NAMESPACE_PATTERN: (
         "must be 1 to 63 of the characters a-z 0-9 - and begin and end with a letter or a digit"
     ),
+    names.LOGIN_PATTERN: "must not hold control characters",
+    names.TOKEN_PATTERN: "must be visible characters of ASCII, as a header holds them",
     names.SECRET_KEY_PATTERN: "must be 1 to 253 of the characters A-Z a-z 0-9 _ . -",
 }
 

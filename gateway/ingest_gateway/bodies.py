@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from ingest_core import manifest
+from ingest_core import manifest, names
 from ingest_core.credentials import Credentials, split_userinfo
 from ingest_core.errors import InvalidManifest, Problem
 from ingest_core.live import Live
@@ -26,9 +26,8 @@ from ingest_core.objects import PASSWORD, TOKEN, USERNAME
 from ingest_gateway.chosen import chosen
 
 SourceType = Literal["rtsp", "http_push"]
-Login = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
-
-Token = Annotated[str, Meta(max_length=256, pattern=r"^[!-~]+\Z")]  # what a header can hold
+Login = Annotated[str, Meta(max_length=256, pattern=names.LOGIN_PATTERN)]
+Token = Annotated[str, Meta(max_length=256, pattern=names.TOKEN_PATTERN)]
 
 _URL_FIELD: Final = "spec.source.rtsp.url"
 

@@ -153,5 +153,12 @@ def test_neither_a_body_nor_what_it_wants_prints_a_login() -> None:
 @pytest.mark.parametrize("field", ["username", "password"])
 def test_a_login_holds_no_control_characters(field: str) -> None:
     fields: dict[str, Any] = {"username": "u", "password": "p", field: "a\x00"}
-    with pytest.raises(InvalidManifest, match=field):
+    with pytest.raises(InvalidManifest, match=f"{field}.*must not hold control characters"):
         body(**fields)
+
+
+@pytest.mark.parametrize("token", ["", " lead", "a b", "a\nb", "sch\xf6n", "x" * 257])
+def test_a_token_is_what_a_header_can_hold(token: str) -> None:
+    with pytest.raises(InvalidManifest, match="token") as refused:
+        push(token=token)
+    assert not token or token not in str(refused.value)
