@@ -4,9 +4,11 @@ By server-side apply, so that doing it twice is doing it once, and what nobody s
 They are the whole cluster's: an older release must not take away what a newer one beside it needs.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -36,16 +38,25 @@ CRDS: Final = _OfCluster(
     "CustomResourceDefinition", "customresourcedefinitions", "v1", "apiextensions.k8s.io"
 )
 
+_TRIES: Final = 20
+_PAUSE_SECONDS: Final = 0.5
 _RELEASE: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 Definition = Mapping[str, Any]
 
 
-def release(definition: Definition) -> tuple[int, ...]:
-    """The release that it says it is of; empty, and so older than every other, if none."""
-    annotations = definition.get("metadata", {}).get("annotations") or {}
-    found = _RELEASE.fullmatch(annotations.get(names.ANNOTATION_VERSION, ""))
-    return tuple(map(int, found.groups())) if found else ()
+def release(definition: Definition) -> tuple[int, ...] | None:
+    """The release that it says it is of, as numbers: empty if none; None: none that is known."""
+    said = _said(definition)
+    if said is None:
+        return ()
+    found = _RELEASE.fullmatch(said)
+    return tuple(map(int, found.groups())) if found else None
+
+
+def _said(definition: Definition) -> str | None:
+    annotations: Mapping[str, str] = definition.get("metadata", {}).get("annotations") or {}
+    return annotations.get(names.ANNOTATION_VERSION)
 
 
 def read(directory: Path) -> Iterator[Definition]:
@@ -89,20 +100,44 @@ async def apply(directory: Path) -> Mapping[str, str]:
 
 
 async def bring(api: Api, ours: Definition) -> str:
-    """Apply one, unless what is there by then is newer. Returns and raises as `apply`."""
-    name = ours["metadata"]["name"]
+    """Apply one, unless what is there is newer. Returns and raises as `apply`.
+
+    What somebody else changes meanwhile is looked at again. Where nothing is, the last one wins.
+    """
+    tries = _TRIES
     while True:
-        there = await _stored(api, name)
-        if release(there) > release(ours):
-            newer, older = (".".join(map(str, release(one))) for one in (there, ours))
-            return f"stays as release {newer} has it, which is newer than {older}"
-        seen = there["metadata"].get("resourceVersion", "")
-        body = {**ours, "metadata": {**ours["metadata"], "resourceVersion": seen}}
+        there = await _stored(api, ours["metadata"]["name"])
+        if kept := _newer(there, ours):
+            return kept
         try:
-            await api.apply(CRDS, name, body, manager=MANAGER)
+            await _replace(api, there, ours)
         except ApiConflict:
-            continue  # somebody else was faster, of another release perhaps
-        return "is up to date"
+            tries -= 1
+            if not tries:
+                raise
+        else:
+            return "is up to date"
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _newer(there: Definition, ours: Definition) -> str:
+    """Why what is there stays, as the end of a sentence; empty: it does not."""
+    of_there, of_ours = release(there), release(ours)
+    if of_there is None:
+        return f"stays: its release, {_said(there)!r}, is none that this one can read"
+    if of_ours is not None and of_there > of_ours:
+        return f"stays as release {_said(there)} has it, which is newer than {_said(ours)}"
+    return ""
+
+
+async def _replace(api: Api, there: Definition, ours: Definition) -> None:
+    """Raises ApiConflict where it is another one by now, or about to go."""
+    name, metadata = ours["metadata"]["name"], there["metadata"]
+    if "deletionTimestamp" in metadata:
+        raise ApiConflict(HTTPStatus.CONFLICT, "Conflict", f"{name} is being deleted")
+    seen = {"resourceVersion": metadata.get("resourceVersion", "")}
+    body = {**ours, "metadata": {**ours["metadata"], **seen}}
+    await api.apply(CRDS, name, body, manager=MANAGER)
 
 
 async def _stored(api: Api, name: str) -> Definition:

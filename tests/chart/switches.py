@@ -50,7 +50,7 @@ CASES: Final[dict[str, Values]] = {
     "namespace rights only": {"crds": {"install": False}},
     "no rights at all": {"crds": {"install": False}, "rbac": {"create": False}},
     "as OpenShift wants": {
-        "runAsUser": "",
+        "runAsUser": "platform",
         "networkPolicy": {"enabled": True, "dnsPorts": [5353]},
         "redis": {"bundled": {"enabled": True}},
     },
@@ -130,12 +130,12 @@ CASES: Final[dict[str, Values]] = {
 }
 
 
-def _merged(one: Values, other: Values) -> dict[str, Any]:
+def merged(one: Values, other: Values) -> dict[str, Any]:
     """Both, level by level; the other in the place of one."""
     both = {**one, **other}
     for key in one.keys() & other.keys():
         if isinstance(one[key], Mapping):
-            both[key] = _merged(one[key], other[key])
+            both[key] = merged(one[key], other[key])
     return both
 
 
@@ -151,6 +151,6 @@ _FIT: Final = (
     "admission",
     "priority",
 )
-CASES["everything"] = _merged(
-    reduce(_merged, (CASES[name] for name in _FIT)), {"redis": {"existingSecret": ""}}
+CASES["everything"] = merged(
+    reduce(merged, (CASES[name] for name in _FIT)), {"redis": {"existingSecret": ""}}
 )

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.chart.rendering import FOLDER, ROOT, Chart, of_kind, pod_specs
-from tests.chart.switches import CASES, EXTRAS
+from tests.chart.switches import CASES, EXTRAS, merged
 
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "PriorityClass"}
 SCHEDULING = ("nodeSelector", "tolerations", "affinity")
@@ -90,7 +90,7 @@ def test_pods_of_an_upgrade_and_of_helm_test_run_where_the_operator_may(chart: C
 def test_the_platform_says_who_runs_a_pod_where_the_chart_is_told_to_leave_it(
     chart: Chart,
 ) -> None:
-    for user, said in (("", None), (None, 65532), (1_000_650_000, 1_000_650_000)):
+    for user, said in (("platform", None), (None, 65532), (1_000_650_000, 1_000_650_000)):
         values = {"runAsUser": user, "redis": {"bundled": {"enabled": True}}}
         objects = chart.render(values, "--is-upgrade")
         for spec in pod_specs(objects):
@@ -146,20 +146,20 @@ def scalars(one: object, path: str = "") -> Iterator[tuple[str, object]]:
         yield path, one
 
 
-def test_names_that_look_like_numbers_are_names(chart: Chart) -> None:
-    account = {"serviceAccount": {"create": False, "name": "12"}}
+@pytest.mark.parametrize("case", CASES)
+def test_names_that_look_like_numbers_are_names(chart: Chart, case: str) -> None:
     values = {
+        "fullnameOverride": "video",
         "image": {"pullSecret": "34"},
-        "redis": {"existingSecret": "56"},
         "priorityClass": {"name": "78"},
-        "operator": account,
-        "gateway": account,
-        "admissionPolicy": {"enabled": True},
+        "operator": {"serviceAccount": {"create": False, "name": "12"}},
+        "gateway": {"ingress": {"className": "56"}},
     }
-    text = chart.text(values, "--namespace=90", "--is-upgrade", release="11")
+    options = ("--namespace=90", "--is-upgrade")
+    text = chart.text(merged(CASES[case], values), *options, release="11")
     for one in filter(None, yaml.safe_load_all(text)):
         for path, value in scalars(one):
-            named = path.endswith((".name", ".namespace", "/instance", "Name", ".value", "/name"))
+            named = path.endswith((".name", "amespace", "/instance", "Name", "env.value", "/name"))
             assert not named or isinstance(value, str), f"{path}: {value}"
 
 

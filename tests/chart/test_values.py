@@ -9,6 +9,7 @@ import yaml
 
 from tests.chart.foreign_crds import foreign_crds
 from tests.chart.rendering import FOLDER, Chart, Refused, Values, leaves, of_kind
+from tests.chart.switches import merged
 from tests.cluster.go_commands import Unavailable
 from tools import chart as made
 
@@ -80,8 +81,14 @@ def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
         ({"redis": {"url": "http://redis"}}, "redis.url must begin with redis://"),
         ({"redis": {"url": "redis://"}}, "redis.url must begin with redis://"),
         ({"operator": {"lease": {"renewSeconds": 4}}}, "lease.renewSeconds .* .found 4 and 8"),
-        ({"gateway": {"autoscaling": {"minReplicas": 11}}}, "gateway.autoscaling.minReplicas"),
-        ({"pool": {"autoscaling": {"minReplicas": 11}}}, "pool.autoscaling.minReplicas"),
+        (
+            {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 11}}},
+            "gateway.autoscaling.minReplicas",
+        ),
+        (
+            {"pool": {"autoscaling": {"kind": "ScaledObject", "minReplicas": 11}}},
+            "pool.autoscaling.minReplicas",
+        ),
         (
             {"pool": {"enabled": False, "autoscaling": {"kind": "ScaledObject"}}},
             "pool.autoscaling.kind",
@@ -100,7 +107,6 @@ def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
         ({"runAsUser": 0}, "/runAsUser"),
         ({"runAsUser": "nobody"}, "/runAsUser"),
         ({"networkPolicy": {"dnsPorts": []}}, "/networkPolicy/dnsPorts"),
-        ({"networkPolicy": {"redisPorts": None}}, "missing property 'redisPorts'"),
         ({"networkPolicy": {"apiServerPorts": []}}, "/networkPolicy/apiServerPorts"),
         ({"pool": {"autoscaling": {"kind": "VPA"}}}, "/pool/autoscaling/kind"),
         ({"pool": {"spec": {"worker": {"weigthCapacity": 500}}}}, "'weigthCapacity' not allowed"),
@@ -118,6 +124,17 @@ def test_a_value_that_is_wrong_is_refused_by_its_path(
 ) -> None:
     with pytest.raises(Refused, match=told):
         chart.text(values)
+
+
+def test_a_value_that_a_release_before_did_not_have_is_the_default(chart: Chart) -> None:
+    """As `helm upgrade --reuse-values` leaves it out."""
+    base = {"redis": {"url": "redis://redis"}, "networkPolicy": {"cameras": [{"podSelector": {}}]}}
+    lacking = {
+        "runAsUser": None,
+        "networkPolicy": dict.fromkeys(("dnsPorts", "redisPorts", "apiServerPorts")),
+    }
+    on = merged(base, {"networkPolicy": {"enabled": True}})
+    assert chart.text(merged(on, lacking)) == chart.text(on)
 
 
 @pytest.mark.parametrize("scheme", ["reds", "unix", "redis:", "redis+sentinal"])

@@ -41,7 +41,7 @@ ABOUT_NODES: Final = ("/registry/events/default/", "/registry/leases/kube-node-l
 WATCHED: Final = Watched({"lobby": "cam1", "yard": "cam2"}, gate.NAME, gate.TOKEN)
 VALUES: Final = {"pool": {"spec": {"replicas": WORKERS}}}
 NO_GATEWAY: Final = {
-    "runAsUser": "",
+    "runAsUser": "platform",
     "gateway": {"replicas": 0},
     "operator": {"replicas": 1},
     "pool": {"enabled": False},

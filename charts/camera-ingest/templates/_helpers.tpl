@@ -128,11 +128,11 @@ more of the hash than that takes, for a name is seen by those who may not see th
 {{- end -}}
 {{- end -}}
 
-{{/* User and group of every pod; empty: as the platform says. A release before this may not have the value. */}}
+{{/* User and group of every pod; empty: as the platform says. `--reuse-values` of a release before may lack the value. */}}
 {{- define "camera-ingest.user" -}}
 {{- if not (hasKey .Values "runAsUser") -}}
 65532
-{{- else if ne (toString .Values.runAsUser) "" -}}
+{{- else if ne (toString .Values.runAsUser) "platform" -}}
 {{ int64 .Values.runAsUser }}
 {{- end -}}
 {{- end -}}
