@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
-from bench.reliability import fleet, truth
+from bench.reliability import fleet, sight, truth
+from bench.reliability.cluster import NotWell
 from bench.reliability.real import Fleet
 from bench.reliability.truth import Window
-from bench.soak import outcome
+from bench.soak import outcome, past
 from bench.soak.course import Act, course, victims
 from bench.soak.memory import Curve
 from bench.soak.outcome import Outcome
@@ -41,6 +42,7 @@ class Soak:
     def run(self, machine: str) -> Outcome:
         """Everything, in its order; what did not hold is in the outcome."""
         self._until_received()
+        self._fill_stream()
         pods = Pods(self._fleet.cluster)
         before = pods.footprints()
         curves, window = self._misbehave(pods)
@@ -69,6 +71,13 @@ class Soak:
             curves=tuple(curves),
             broken=tuple(dict.fromkeys(self._broken)),
         )
+
+    def _fill_stream(self) -> None:
+        """Raises NotWell where there is no Redis."""
+        seen = sight.read(self._fleet.cluster.kubectl("get", "cameras,pods", "--output", "json"))
+        if seen.redis is None or seen.redis.host is None:
+            raise NotWell("Redis has no address")
+        past.fill(seen.redis.host)
 
     def _misbehave(self, pods: Pods) -> tuple[list[Curve], Window]:
         """The course, and what each pod held meanwhile."""
