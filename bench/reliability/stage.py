@@ -18,6 +18,11 @@ PATIENCE: Final = 300.0  # s; beyond it, what was broken does not heal by itself
 _LOOK: Final = 1.0  # s from one look to the next: each costs the machine that is measured
 
 
+def look(cluster: Cluster) -> Sight:
+    """Raises NotWell."""
+    return sight.read(cluster.kubectl("get", "cameras,pods", "--output", "json"))
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """See the module.
@@ -42,7 +47,7 @@ class Stage:
     cuts: list[Cut] = field(default_factory=list)
 
     def look(self) -> Sight:
-        return sight.read(self.cluster.kubectl("get", "cameras,pods", "--output", "json"))
+        return look(self.cluster)
 
     def until(self, lacking: Callable[[], str]) -> None:
         """Wait until nothing is lacking. Raises NotWell."""

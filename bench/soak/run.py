@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
-from bench.reliability import fleet, sight, truth
+from bench.reliability import fleet, truth
 from bench.reliability.cluster import NotWell
 from bench.reliability.real import Fleet
+from bench.reliability.stage import look
 from bench.reliability.truth import Window
 from bench.soak import outcome, past
 from bench.soak.course import Act, course, victims
@@ -74,10 +75,10 @@ class Soak:
 
     def _fill_stream(self) -> None:
         """Raises NotWell where there is no Redis."""
-        seen = sight.read(self._fleet.cluster.kubectl("get", "cameras,pods", "--output", "json"))
-        if seen.redis is None or seen.redis.host is None:
+        found = look(self._fleet.cluster).redis
+        if found is None or found.host is None:
             raise NotWell("Redis has no address")
-        past.fill(seen.redis.host)
+        past.fill(found.host)
 
     def _misbehave(self, pods: Pods) -> tuple[list[Curve], Window]:
         """The course, and what each pod held meanwhile."""

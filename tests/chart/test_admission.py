@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ingest_core.kube.resources import CAMERAS, SECRETS
 from ingest_core.model import Camera, CameraSpec, Metadata, PushSource, Source
 from ingest_gateway import own_secret
 from ingest_simulator.camera import Auth
@@ -47,11 +48,11 @@ class Party:
 
     @property
     def path(self) -> str:
-        return f"/apis/camera-ingest.io/v1alpha1/namespaces/{self.namespace}/cameras"
+        return CAMERAS.path(self.namespace)
 
     @property
     def secrets(self) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/secrets"
+        return SECRETS.path(self.namespace)
 
     def apply(self, who: str, name: str, source: dict[str, Any]) -> None:
         self.clients[who].apply(f"{self.path}/{name}", {**camera(name), "spec": {"source": source}})

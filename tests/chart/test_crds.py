@@ -60,18 +60,20 @@ class Definitions:
 
     def ours(self) -> dict[str, bool]:
         """Is each as the project has it, as far as `say` changed it?"""
-        there = {name: self.server.admin.get(f"{crds.PATH}/{name}") for name in NAMES}
         return {
             name: one["spec"]["names"]["categories"] != OTHERWISE["names"]["categories"]
-            for name, one in there.items()
+            for name, one in self._there()
         }
 
     def said(self) -> dict[str, str | None]:
-        admin = self.server.admin
-        there = {name: admin.get(f"{crds.PATH}/{name}")["metadata"] for name in NAMES}
         return {
-            name: one.get("annotations", {}).get(ANNOTATION_VERSION) for name, one in there.items()
+            name: one["metadata"].get("annotations", {}).get(ANNOTATION_VERSION)
+            for name, one in self._there()
         }
+
+    def _there(self) -> Iterator[tuple[str, Any]]:
+        for name in NAMES:
+            yield name, self.server.admin.get(f"{crds.PATH}/{name}")
 
 
 def test_the_chart_ships_the_very_files_of_crds() -> None:
