@@ -124,24 +124,23 @@ def _plain(default: object) -> object:
 
 
 def metrics_page() -> str:
-    known = [value for value in vars(metrics).values() if isinstance(value, metrics.Metric)]
     rows = [
         f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} "
-        f"| {one.help} |"
-        for one in sorted(known, key=lambda metric: metric.name)
+        f"| {', '.join(one.programs)} | {one.help} |"
+        for one in sorted(metrics.CATALOGUE, key=lambda metric: metric.name)
     ]
     return "\n".join(
         [
             "# Metrics",
             GENERATED,
             "",
-            "Served at `/metrics`. `camera` is a camera's id; series of a camera that is removed "
-            "go away. `reason` is a reason of `Connected=False`, or why a frame or an event was "
-            "dropped; both are explained in [cameras](../guide/cameras.md). `route` is a route's "
-            "template, never a path.",
+            "Served at `/metrics` by the programs that are named. `camera` is a camera's id; "
+            "series of a camera that is removed go away. `reason` is a reason of "
+            "`Connected=False`, or why a frame or an event was dropped; both are explained in "
+            "[cameras](../guide/cameras.md). `route` is a route's template, never a path.",
             "",
-            "| name | kind | labels | meaning |",
-            "|---|---|---|---|",
+            "| name | kind | labels | programs | meaning |",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]

@@ -16,19 +16,26 @@ prometheus_client.disable_created_metrics()  # a series each that nobody asks fo
 
 PREFIX: Final = "camera_ingest_"
 
+Program = Literal["operator", "worker", "gateway", "standalone"]
+_CAPTURE: Final[tuple[Program, ...]] = ("worker", "standalone")
+_CLUSTER: Final[tuple[Program, ...]] = ("operator", "worker", "gateway")
+_OPERATOR: Final[tuple[Program, ...]] = ("operator",)
+_WORKER: Final[tuple[Program, ...]] = ("worker",)
+
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric; `buckets` are upper bounds of a histogram, in seconds."""
+    """One metric; `buckets` are upper bounds of a histogram, in seconds; `programs` serve it."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    programs: tuple[Program, ...] = _CAPTURE
 
     def family(self) -> CounterMetricFamily | GaugeMetricFamily:
         """An empty family, for a collector that reads state when it is scraped."""
@@ -98,10 +105,16 @@ WORKER_SESSIONS: Final = Metric(
     f"{PREFIX}worker_sessions", "gauge", "Threads of RTSP sessions, those that hang included."
 )
 WORKER_LEASE_HELD: Final = Metric(
-    f"{PREFIX}worker_lease_held", "gauge", "1 while this worker's Lease holds, else 0."
+    f"{PREFIX}worker_lease_held",
+    "gauge",
+    "1 while this worker's Lease holds, else 0.",
+    programs=_WORKER,
 )
 WORKER_LEASE_AGE: Final = Metric(
-    f"{PREFIX}worker_lease_age_seconds", "gauge", "Time since the last renewal that counts."
+    f"{PREFIX}worker_lease_age_seconds",
+    "gauge",
+    "Time since the last renewal that counts.",
+    programs=_WORKER,
 )
 REPORTS: Final = Metric(
     f"{PREFIX}reports_total",
@@ -130,6 +143,7 @@ HTTP_SECONDS: Final = Metric(
     "Time to answer, by route template.",
     ("method", "route", "status"),
     _FAST,
+    programs=("worker", "gateway", "standalone"),
 )
 WORKER_REQUESTS: Final = Metric(
     f"{PREFIX}gateway_worker_requests_total",
@@ -137,12 +151,14 @@ WORKER_REQUESTS: Final = Metric(
     "What a gateway asked of workers, by result: answered, moved (421), unreachable, silent, busy "
     "(not asked), cut (broke after its answer had begun).",
     ("result",),
+    programs=("gateway",),
 )
 KUBE_REQUESTS: Final = Metric(
     f"{PREFIX}kube_requests_total",
     "counter",
     "Calls of the API server, by verb, resource and status (`none`: no answer).",
     ("verb", "resource", "code"),
+    programs=_CLUSTER,
 )
 KUBE_SECONDS: Final = Metric(
     f"{PREFIX}kube_request_seconds",
@@ -150,29 +166,47 @@ KUBE_SECONDS: Final = Metric(
     "Time of a call of the API server; of a watch, to its end.",
     ("verb",),
     _SLOW,
+    programs=_CLUSTER,
 )
 KUBE_EVENTS_DROPPED: Final = Metric(
-    f"{PREFIX}kube_events_dropped_total", "counter", "Kubernetes Events that were not told."
+    f"{PREFIX}kube_events_dropped_total",
+    "counter",
+    "Kubernetes Events that were not told.",
+    programs=("operator", "worker"),
 )
 
 OPERATOR_LEADER: Final = Metric(
-    f"{PREFIX}operator_leader", "gauge", "1 while this operator holds the Lease, else 0."
+    f"{PREFIX}operator_leader",
+    "gauge",
+    "1 while this operator holds the Lease, else 0.",
+    programs=_OPERATOR,
 )
 RECONCILE_SECONDS: Final = Metric(
-    f"{PREFIX}reconcile_seconds", "histogram", "Time of one pass: observe, plan, apply.", (), _SLOW
+    f"{PREFIX}reconcile_seconds",
+    "histogram",
+    "Time of one pass: observe, plan, apply.",
+    (),
+    _SLOW,
+    programs=_OPERATOR,
 )
 RECONCILE_ERRORS: Final = Metric(
     f"{PREFIX}reconcile_errors_total",
     "counter",
     "Writes that the API server refused or did not answer; they are planned anew.",
     ("resource",),
+    programs=_OPERATOR,
 )
 PLAN_SECONDS: Final = Metric(
-    f"{PREFIX}plan_seconds", "histogram", "Time to make a plan.", (), _FAST
+    f"{PREFIX}plan_seconds", "histogram", "Time to make a plan.", (), _FAST, programs=_OPERATOR
 )
-PLAN_WRITES: Final = Metric(f"{PREFIX}plan_writes", "gauge", "Writes that the last plan asked for.")
+PLAN_WRITES: Final = Metric(
+    f"{PREFIX}plan_writes", "gauge", "Writes that the last plan asked for.", programs=_OPERATOR
+)
 PENDING_CHANGES: Final = Metric(
-    f"{PREFIX}pending_changes", "gauge", "Objects that changed since the last pass began."
+    f"{PREFIX}pending_changes",
+    "gauge",
+    "Objects that changed since the last pass began.",
+    programs=_OPERATOR,
 )
 CAMERA_MOVES: Final = Metric(
     f"{PREFIX}camera_moves_total",
@@ -180,17 +214,28 @@ CAMERA_MOVES: Final = Metric(
     "Cameras that were given another worker, by reason: new, worker_lost, drain, budget, pool, "
     "duplicate_id, rebalance, unplaced.",
     ("reason",),
+    programs=_OPERATOR,
 )
 CAMERAS: Final = Metric(
     f"{PREFIX}cameras",
     "gauge",
     "Cameras of a pool, by the reason of Ready, or of Assigned where that is False.",
     ("pool", "reason"),
+    programs=_OPERATOR,
 )
 WORKERS: Final = Metric(
-    f"{PREFIX}workers", "gauge", "Workers of a pool: open, leaving, lost, gone.", ("pool", "state")
+    f"{PREFIX}workers",
+    "gauge",
+    "Workers of a pool: open, leaving, lost, gone.",
+    ("pool", "state"),
+    programs=_OPERATOR,
 )
 
 MANIFESTS_INVALID: Final = Metric(
-    f"{PREFIX}invalid_manifests", "gauge", "Manifests in the directory that break a rule."
+    f"{PREFIX}invalid_manifests",
+    "gauge",
+    "Manifests in the directory that break a rule.",
+    programs=("standalone",),
 )
+
+CATALOGUE: Final = tuple(one for one in tuple(globals().values()) if isinstance(one, Metric))

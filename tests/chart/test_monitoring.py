@@ -28,10 +28,9 @@ ALL = {
     "dashboard": {"enabled": True},
     **ALERTS,
 }
-CATALOGUE = [one for one in vars(metrics).values() if isinstance(one, metrics.Metric)]
-NAMES = {one.name for one in CATALOGUE if one.kind != "histogram"} | {
+NAMES = {one.name for one in metrics.CATALOGUE if one.kind != "histogram"} | {
     f"{one.name}_{part}"
-    for one in CATALOGUE
+    for one in metrics.CATALOGUE
     if one.kind == "histogram"
     for part in ("bucket", "sum", "count")
 }

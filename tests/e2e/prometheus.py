@@ -38,6 +38,11 @@ class Prometheus:
         """Names of what its targets tell of, be there a value of it or not; without `_total`."""
         return {name.removesuffix("_total") for name in self._get("metadata")}
 
+    def families_of(self, container: str) -> set[str]:
+        """The same of the targets that are containers of a name."""
+        told = self._get("targets/metadata", match_target=f'{{container="{container}"}}')
+        return {one["metric"].removesuffix("_total") for one in told}
+
     def rules(self) -> Texts:
         """How each of its rules does, by name: `ok`, `unknown` or `err`."""
         groups = self._get("rules")["groups"]

@@ -123,6 +123,18 @@ def test_of_what_dashboard_and_alerts_ask_for_everything_is_told(prometheus: Pro
     until(lambda: families - prometheus.families(), lambda missing: not missing)
 
 
+@pytest.mark.parametrize("program", ["operator", "worker", "gateway"])
+def test_each_program_serves_the_metrics_that_the_catalogue_says(
+    prometheus: Prometheus, program: metrics.Program
+) -> None:
+    said = {one.name.removesuffix("_total") for one in metrics.CATALOGUE if program in one.programs}
+
+    def ours() -> set[str]:
+        return {one for one in prometheus.families_of(program) if one.startswith(metrics.PREFIX)}
+
+    until(ours, lambda seen: seen == said)
+
+
 def test_alerts_fire_while_a_camera_is_cut_or_stalls_and_are_over_when_it_is_back(
     prometheus: Prometheus, cameras: CommandLine, simulator: SimulatedCameras
 ) -> None:

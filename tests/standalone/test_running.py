@@ -1,6 +1,7 @@
 """How the parts are put together: what the front door is told of its address and of its worker."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from ingest_core import metrics
 from ingest_core.http import Listen, serve
 from ingest_core.signals import stop_of_signals
 from ingest_standalone.program import Running, running
@@ -25,9 +27,17 @@ async def program(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def status(program: Running, path: str, **headers: str) -> int:
-    base = f"http://127.0.0.1:{program.addresses[0].port}"
-    async with aiohttp.ClientSession(base) as http, http.get(path, headers=headers) as response:
+    async with caller(program) as http, http.get(path, headers=headers) as response:
         return response.status
+
+
+async def read(program: Running, path: str) -> str:
+    async with caller(program) as http, http.get(path) as response:
+        return await response.text()
+
+
+def caller(program: Running) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(f"http://127.0.0.1:{program.addresses[0].port}")
 
 
 async def test_a_name_that_was_rebound_reaches_it_only_where_it_is_for_others(
@@ -51,6 +61,16 @@ async def test_where_its_address_is_taken_it_takes_the_other_one(tmp_path: Path)
         async with running(where, otherwise=Listen("127.0.0.1", 0)) as program:
             assert program.addresses[0].port != taken.port
             assert await status(program, "/healthz") == 200
+
+
+async def test_it_serves_the_metrics_that_the_catalogue_says(tmp_path: Path) -> None:
+    where = StandaloneSettings(
+        cameras=str(tmp_path), listen="127.0.0.1:0", redis_url="redis://127.0.0.1:1"
+    )
+    async with running(where) as program:
+        text = await read(program, "/metrics")
+    served = set(re.findall(rf"^# TYPE ({metrics.PREFIX}\w+)", text, re.MULTILINE))
+    assert served == {one.name for one in metrics.CATALOGUE if "standalone" in one.programs}
 
 
 async def test_a_redis_that_is_away_is_named_without_the_login(tmp_path: Path) -> None:
