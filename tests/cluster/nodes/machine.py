@@ -23,7 +23,7 @@ from tests.cluster.programs import Household
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 NEEDED: Final = ("unshare", "nsenter", "ip")
-SECONDS: Final = 120.0  # in which a command that is waited for ends
+SECONDS: Final = 120.0  # in which what is waited for ends
 _CLONE_NEWNET: Final = 0x40000000
 
 Command = Sequence[str | Path]
@@ -60,7 +60,7 @@ class Machine:
     name: str
     directory: Path
     _holder: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    _pid: int = 0
+    _pid: int | None = None  # known exactly as long as there is a holder
     _begun: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
 
     @property
@@ -71,9 +71,15 @@ class Machine:
     def pid(self) -> int:
         """Of its first process, as the host counts."""
         assert self.on, f"{self.name} is off"
+        assert self._pid is not None
         return self._pid
 
     def start(self) -> None:
+        """Switch it on; if that fails, it is off.
+
+        Raises:
+            RuntimeError: The kernel does not let it.
+        """
         assert not self.on, f"{self.name} is on already"
         self.directory.mkdir(parents=True, exist_ok=True)
         for cgroup in _made_cgroups(self.name):
@@ -81,13 +87,19 @@ class Machine:
         isolated = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
         init = (sys.executable, "-S", str(Path(__file__).parent / "init.py"))
         with (self.directory / "init.log").open("ab") as said:
-            self._holder = subprocess.Popen(
+            holder = subprocess.Popen(
                 ["unshare", *isolated, *init],
                 stdin=subprocess.PIPE,
                 stderr=said,
                 start_new_session=True,
             )
-        self._pid = _only_child(self._holder)
+        try:
+            self._pid = _only_child(holder)
+        except BaseException:
+            holder.kill()  # and so the kernel kills its child
+            _bury(holder)
+            raise
+        self._holder = holder
         self.household.order("kill", str(self._pid))
         where = str(self.directory)
         self.run("mount", "--bind", where, where)
@@ -96,16 +108,15 @@ class Machine:
 
     def stop(self) -> None:
         """Everything in it dies at once, as when its power fails."""
-        if self._holder is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+        if self._holder is not None and self._pid is not None:
+            if self.on:  # else its number may be a stranger's
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._pid, signal.SIGKILL)
             self.household.order("spare", str(self._pid))  # before the number is free
-            assert self._holder.stdin is not None
-            self._holder.stdin.close()
-            self._holder.wait()  # the kernel lets the first process go when all others are gone
-            self._holder = None
+            _bury(self._holder)  # the kernel lets the first process go when all others are gone
+            self._holder = self._pid = None
             while self._begun:
-                self._begun.pop().wait()
+                self._begun.pop().wait(SECONDS)
 
     def remove(self) -> None:
         """Stop it and take its cgroups away."""
@@ -146,6 +157,12 @@ def run(*command: str | Path) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, f"{[*map(str, command)]}: {done.stderr.strip()}"
     return done.stdout
+
+
+def _bury(holder: subprocess.Popen[bytes]) -> None:
+    assert holder.stdin is not None
+    holder.stdin.close()
+    holder.wait(SECONDS)
 
 
 def _only_child(process: subprocess.Popen[bytes]) -> int:
