@@ -80,13 +80,19 @@ class Program:
     name: str
     command: Sequence[str | Path] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _watched: bool = field(default=False, repr=False)  # the keeper would kill its number
 
     def __post_init__(self) -> None:
         self.household.programs.append(self)
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        if self._process is None:
+            return False
+        if self._process.poll() is None:
+            return True
+        self._spare()
+        return False
 
     @property
     def pid(self) -> int:
@@ -109,12 +115,13 @@ class Program:
                 self.command, stdout=log, stderr=log, start_new_session=True
             )
         self.household.order("kill", str(self._process.pid))
+        self._watched = True
 
     def kill(self) -> None:
         """SIGKILL, from whatever state; returns when it is gone."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            self.household.order("spare", str(self._process.pid))  # before the number is free
+        if self._process is not None:
+            self._process.kill()  # nothing to one that is reaped
+            self._spare()  # before the number is free
             self._process.wait()
 
     def ended(self, seconds: float) -> int | None:
@@ -124,7 +131,7 @@ class Program:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        self.household.order("spare", str(process.pid))
+        self._spare()
         return status
 
     def pause(self) -> None:
@@ -133,6 +140,12 @@ class Program:
 
     def resume(self) -> None:
         self._process_of().send_signal(signal.SIGCONT)
+
+    def _spare(self) -> None:
+        """Its number is free, or soon: the keeper must not kill whoever gets it."""
+        if self._watched:
+            self._watched = False
+            self.household.order("spare", str(self.pid))
 
     def _everything_said(self) -> str:
         log = self.household.directory / f"{self.name}.log"

@@ -1,12 +1,15 @@
 """Nothing that the tests began outlives them, and a program does what is done to it."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.cluster.programs import PORTS, Household, Program, free_port
 
@@ -56,6 +59,51 @@ def test_a_killed_program_can_be_started_again_and_its_words_are_kept() -> None:
             talker.kill()
             assert not talker.alive
         assert talker.said.count("said") == 2
+
+
+class Told(Household):
+    """It remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[str, str]] = []
+        super().__init__()
+
+    def order(self, order: str, what: str) -> None:
+        self.orders.append((order, what))
+        super().order(order, what)
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        pytest.param(lambda program: program.alive, id="it is asked whether it lives"),
+        pytest.param(lambda program: program.ended(10), id="its end is waited for"),
+        pytest.param(lambda program: program.pause(), id="something is done to it"),
+        pytest.param(lambda program: program.pid, id="nobody looks"),
+    ],
+)
+def test_a_program_that_ended_by_itself_is_spared_once(notice: Callable[[Program], object]) -> None:
+    with Told() as house:
+        brief = Program(house, "brief", ("true",))
+        brief.start()
+        pid = brief.pid
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # ended, and not reaped
+        notice(brief)
+        assert not brief.alive
+        brief.kill()
+    assert [order for order in house.orders if order[1] == str(pid)] == [
+        ("kill", str(pid)),
+        ("spare", str(pid)),
+    ]
+
+
+def test_a_program_that_is_killed_is_spared_each_time_it_was_started() -> None:
+    with Told() as house:
+        sleeper = Program(house, "sleeper", ("sleep", "1000"))
+        sleeper.start()
+        sleeper.kill()
+        sleeper.start()
+    assert [order for order, _ in house.orders if order != "remove"] == ["kill", "spare"] * 2
 
 
 def test_a_free_port_is_none_that_the_kernel_gives_to_clients() -> None:
