@@ -119,6 +119,7 @@ CASES: Final[dict[str, Values]] = {
             "metricsFrom": [{"namespaceSelector": {}}],
             "cameras": PEERS,
             "redis": PEERS,
+            "redisFrom": PEERS,
             "redisPorts": [6380],
             "apiServer": PEERS,
         },

@@ -202,3 +202,14 @@ def test_the_notes_name_the_pool_that_was_made_and_no_other(helm: Helm) -> None:
     assert "yard" not in told
     assert "No pool was made" in told
     assert "poolRef: {name: POOL}" in told
+
+
+def test_the_notes_say_that_events_go_nowhere_where_no_worker_knows_a_redis(helm: Helm) -> None:
+    kept = {"crds": {"install": False}}
+    own = {"spec": {"worker": {"redisUrlSecretRef": {"name": "redis", "key": "url"}}}}
+    for command, pool, nowhere in (
+        ("install", {}, True),
+        ("upgrade", own, False),
+        ("upgrade", {**own, "enabled": False}, True),
+    ):
+        assert ("Events go nowhere" in helm(command, {**kept, "pool": pool})) == nowhere

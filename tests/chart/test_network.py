@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import Chart, Object, of_kind
+from tests.chart.rendering import Chart, Object, Values, of_kind
+from tests.chart.switches import merged
 
 Labels = dict[str, str]
 
 PROMETHEUS: Labels = {"app": "prometheus"}
 STRANGER: Labels = {"app": "stranger"}
+READER: Labels = {"app": "reader"}
+CAMERAS = [{"podSelector": {"matchLabels": {"app": "camera"}}}]
 VALUES = {
     "networkPolicy": {
         "enabled": True,
         "metricsFrom": [{"podSelector": {"matchLabels": PROMETHEUS}}],
-        "cameras": [{"podSelector": {"matchLabels": {"app": "camera"}}}],
+        "cameras": CAMERAS,
     },
     "redis": {"bundled": {"enabled": True}},
 }
@@ -27,7 +30,11 @@ def ours(component: str) -> Labels:
 
 def selects(selector: Object, labels: Labels) -> bool:
     wanted: Labels = selector.get("matchLabels", {})
-    return wanted.items() <= labels.items()
+    others = selector.get("matchExpressions", [])
+    assert {one["operator"] for one in others} <= {"NotIn"}
+    return wanted.items() <= labels.items() and not any(
+        labels.get(one["key"]) in one["values"] for one in others
+    )
 
 
 def allows(rules: list[Object], side: str, peer: Labels, port: int) -> bool:
@@ -110,6 +117,62 @@ def test_nothing_else_passes_between_pods(policies: list[Object]) -> None:
 def test_without_cameras_a_worker_may_reach_them_wherever_they_are(chart: Chart) -> None:
     made = of_kind(chart.render({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
     assert made["worker"]["spec"]["egress"] == [{}]
+
+
+def redis_rules(chart: Chart, values: Values) -> list[Object]:
+    """What lets workers reach ports of Redis."""
+    on = {"networkPolicy": {"enabled": True, "cameras": CAMERAS}}
+    made = of_kind(chart.render(merged(on, values)), "NetworkPolicy")["worker"]["spec"]
+    return [
+        one for one in made["egress"] if 6379 in {port["port"] for port in one.get("ports", [])}
+    ]
+
+
+def test_workers_reach_the_redis_of_a_pool_of_its_own(chart: Chart) -> None:
+    own = {"pool": {"spec": {"worker": {"redisUrlSecretRef": {"name": "its", "key": "url"}}}}}
+    there = {"networkPolicy": {"redis": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}}
+    ports = [{"port": port, "protocol": "TCP"} for port in (6379, 26379)]
+    given = {"ports": ports, "to": there["networkPolicy"]["redis"]}
+    assert redis_rules(chart, {}) == []
+    assert redis_rules(chart, own) == [{"ports": ports}]
+    assert redis_rules(chart, merged(own, {"pool": {"enabled": False}})) == []
+    assert redis_rules(chart, merged(own, there)) == [given]
+    assert redis_rules(chart, there) == [given]  # of pools that the chart did not make
+
+    bundled = redis_rules(chart, {"redis": {"bundled": {"enabled": True}}})
+    assert len(bundled) == 1
+    assert redis_rules(chart, merged({"redis": {"bundled": {"enabled": True}}}, there)) == [
+        *bundled,
+        given,
+    ]
+
+
+def test_who_reads_events_reaches_the_bundled_redis_where_it_is_let_in(chart: Chart) -> None:
+    more = {"networkPolicy": {"redisFrom": [{"podSelector": {"matchLabels": READER}}]}}
+    for values, reaches in ((VALUES, False), (merged(VALUES, more), True)):
+        made = of_kind(chart.render(values), "NetworkPolicy").values()
+        policies = [one["spec"] for one in made]
+        assert passes(policies, READER, ours("redis"), 6379) == reaches
+        assert passes(policies, ours("worker"), ours("redis"), 6379)
+        assert not passes(policies, STRANGER, ours("redis"), 6379)
+
+
+def test_the_job_of_an_upgrade_is_under_its_own_policy_and_under_no_other(chart: Chart) -> None:
+    """Those of the release before are in force still, when it has taken its own with it."""
+    made = of_kind(chart.render(VALUES, "--is-upgrade"), "NetworkPolicy")
+    own = made["crds"]
+    assert "helm.sh/hook" in own["metadata"]["annotations"]
+    job = own["spec"]["podSelector"]["matchLabels"]
+    lasting = [one["spec"] for name, one in made.items() if name != "crds"]
+    assert passes(lasting, job, {}, 6443)
+
+    every = [*lasting, own["spec"]]
+    assert passes(every, job, {}, 6443)
+    assert passes(every, job, {}, 53)
+    assert not passes(every, job, STRANGER, 8080)
+    assert not passes(every, STRANGER, job, 8080)
+    unnamed = {"app.kubernetes.io/name": "camera-ingest"}
+    assert not passes(every, unnamed, {}, 6443)
 
 
 def test_a_program_listens_where_its_policy_lets_others_in(chart: Chart) -> None:

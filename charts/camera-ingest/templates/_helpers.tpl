@@ -128,6 +128,15 @@ more of the hash than that takes, for a name is seen by those who may not see th
 {{- end -}}
 {{- end -}}
 
+{{/* Name of the Secret by which the chart's pool says itself where its Redis is; empty: it does not. */}}
+{{- define "camera-ingest.poolRedis" -}}
+{{- if .Values.pool.enabled -}}
+{{- with .Values.pool.spec -}}{{- with .worker -}}{{- with .redisUrlSecretRef -}}
+{{ .name }}
+{{- end -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* User and group of every pod; empty: as the platform says. `--reuse-values` of a release before may lack the value. */}}
 {{- define "camera-ingest.user" -}}
 {{- if not (hasKey .Values "runAsUser") -}}
