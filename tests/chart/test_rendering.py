@@ -87,6 +87,17 @@ def test_pods_of_an_upgrade_and_of_helm_test_run_where_the_operator_may(chart: C
         assert one["spec"]["priorityClassName"] == "high"
 
 
+def test_a_constraint_is_about_its_own_pods_unless_it_says_which(chart: Chart) -> None:
+    theirs = {"matchExpressions": [{"key": "team", "operator": "Exists"}]}
+    given = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    constraints = [given, {**given, "labelSelector": theirs}]
+    objects = chart.render({"gateway": {"topologySpreadConstraints": constraints}})
+    template = of_kind(objects, "Deployment")["gateway"]["spec"]["template"]
+    own, other = template["spec"]["topologySpreadConstraints"]
+    assert own == {**given, "labelSelector": {"matchLabels": template["metadata"]["labels"]}}
+    assert other == constraints[1]
+
+
 def test_the_platform_says_who_runs_a_pod_where_the_chart_is_told_to_leave_it(
     chart: Chart,
 ) -> None:

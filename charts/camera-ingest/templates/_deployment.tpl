@@ -77,7 +77,7 @@ spec:
       topologySpreadConstraints:
         {{- range . }}
         {{- $own := dict "labelSelector" (dict "matchLabels" ($selector | fromYaml)) }}
-        {{- toYaml (list (mergeOverwrite $own .)) | nindent 8 }}
+        {{- toYaml (list (ternary . (merge $own .) (hasKey . "labelSelector"))) | nindent 8 }}
         {{- end }}
       {{- end }}
       {{- include "camera-ingest.scheduling" $values | nindent 6 }}
