@@ -99,6 +99,30 @@ def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
             {"networkPolicy": {"enabled": True, "redis": [{"podSelector": {}}]}},
             "networkPolicy.redis needs networkPolicy.cameras",
         ),
+        *(
+            (
+                {"monitoring": {name: {"enabled": True}}, "networkPolicy": {"enabled": True}},
+                f"networkPolicy.metricsFrom must say where Prometheus is, with monitoring.{name}:",
+            )
+            for name in ("serviceMonitor", "podMonitor")
+        ),
+        (
+            {"gateway": {"service": {"externalTrafficPolicy": "Local"}}},
+            "gateway.service.externalTrafficPolicy must be empty with type ClusterIP",
+        ),
+        (
+            {"gateway": {"service": {"type": "NodePort", "loadBalancerClass": "example.com/lb"}}},
+            "gateway.service.loadBalancerClass must be empty with type NodePort",
+        ),
+        (
+            {"gateway": {"service": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}}},
+            "gateway.service.loadBalancerSourceRanges must be empty with type ClusterIP",
+        ),
+        ({"gateway": {"ingress": {"enabled": True, "hosts": []}}}, "gateway.ingress.hosts"),
+        (
+            {"pool": {"autoscaling": {"kind": "HorizontalPodAutoscaler", "minReplicas": 0}}},
+            "pool.autoscaling.minReplicas must be at least 1",
+        ),
         (
             {"operator": {"serviceAccount": {"create": False}}},
             "operator.serviceAccount.name must say",
@@ -131,10 +155,26 @@ def test_a_value_that_a_release_before_did_not_have_is_the_default(chart: Chart)
     base = {"redis": {"url": "redis://redis"}, "networkPolicy": {"cameras": [{"podSelector": {}}]}}
     lacking = {
         "runAsUser": None,
-        "networkPolicy": dict.fromkeys(("dnsPorts", "redisPorts", "apiServerPorts")),
+        "networkPolicy": dict.fromkeys(("dnsPorts", "redisPorts", "apiServerPorts", "redisFrom")),
+        "monitoring": {"prometheusRule": {"for": None}},
     }
-    on = merged(base, {"networkPolicy": {"enabled": True}})
+    enabled = {"enabled": True}
+    on = merged(base, {"networkPolicy": enabled, "monitoring": {"prometheusRule": enabled}})
     assert chart.text(merged(on, lacking)) == chart.text(on)
+
+
+@pytest.mark.parametrize("release", ["my.cams", "7cams"])
+def test_a_release_whose_name_no_service_can_have_needs_another(chart: Chart, release: str) -> None:
+    with pytest.raises(Refused, match=f"fullnameOverride must be given: .*{release}, is not so"):
+        chart.text({}, release=release)
+    chart.text({"fullnameOverride": "cams"}, release=release)
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
+def test_a_service_is_given_what_its_type_takes(chart: Chart, kind: str) -> None:
+    given = {"type": kind, **({} if kind == "ClusterIP" else {"externalTrafficPolicy": "Local"})}
+    service = of_kind(chart.render({"gateway": {"service": given}}), "Service")["gateway"]
+    assert given.items() <= service["spec"].items()
 
 
 @pytest.mark.parametrize("scheme", ["reds", "unix", "redis:", "redis+sentinal"])
