@@ -179,27 +179,28 @@ class Chaos:
             return False
 
     async def _kill_worker(self) -> None:
-        if alive := self._cluster.kubelet.alive():
-            self._cluster.kubelet.kill(self._random.choice(alive))
+        with self._cluster.kubelet.still() as running:
+            if running:
+                self._cluster.kubelet.kill(self._random.choice(running))
 
     async def _lose_worker(self) -> None:
-        alive = self._cluster.kubelet.alive()
-        if not alive:
-            return
-        name = self._random.choice(alive)
-        self._cluster.kubelet.kill(name, hold=True)
+        with self._cluster.kubelet.still() as running:
+            if not running:
+                return
+            name = self._random.choice(running)
+            self._cluster.kubelet.kill(name, hold=True)
         await asyncio.sleep(self._random.uniform(2, 10))
         with contextlib.suppress(KeyError):  # scaled in meanwhile
             self._cluster.kubelet.release(name)
 
     async def _freeze_worker(self) -> None:
-        alive = self._cluster.kubelet.alive()
-        if not alive:
-            return
-        name = self._random.choice(alive)
-        self._cluster.kubelet.pause(name)
-        began = time.time()
-        clients = _clients(self._cluster.kubelet.pods[name].program.pid)
+        with self._cluster.kubelet.still() as running:
+            if not running:
+                return
+            name = self._random.choice(running)
+            self._cluster.kubelet.pause(name)
+            began = time.time()
+            clients = _clients(self._cluster.kubelet.pods[name].program.pid)
         await asyncio.sleep(self._random.uniform(1, 12))
         with contextlib.suppress(KeyError, ProcessLookupError):
             self._cluster.kubelet.resume(name)
@@ -236,7 +237,8 @@ class Chaos:
 
     async def _strand_worker(self) -> None:
         """Its node is cut off and its pod deleted by force: another process gets its name."""
-        names = sorted(self._own.keys() & set(self._cluster.kubelet.alive()))
+        with self._cluster.kubelet.still() as running:
+            names = sorted(self._own.keys() & set(running))
         if not names:
             return
         name = self._random.choice(names)

@@ -17,7 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +29,7 @@ import urllib3
 from tests.cluster.api_server import ADMIN_TOKEN, ApiServer
 from tests.cluster.client import Client, Refused
 from tests.cluster.identity import Identity
+from tests.cluster.pod_addresses import PodAddresses
 from tests.cluster.programs import Household, Program
 
 COMMAND = str(Path(sys.executable).parent / "camera-ingest")
@@ -40,6 +43,12 @@ COLLECTED = (
     ("apis/policy/v1", "poddisruptionbudgets"),
     ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     ("apis/rbac.authorization.k8s.io/v1", "roles"),
+)
+FAULTS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 OWNERS = ("cameras", "camerapools")
 
@@ -70,6 +79,10 @@ class Kubelet(threading.Thread):
         household: Of the pods' processes.
         url: Where the pods reach the API server, if not directly.
         urls: The same of single pods, which so can be cut off from it by themselves.
+
+    Attributes:
+        faults: What the API server would refuse it again and again: it plays wrongly, and `world`
+            fails for it.
     """
 
     def __init__(
@@ -90,24 +103,22 @@ class Kubelet(threading.Thread):
         self._http = urllib3.PoolManager(retries=False, timeout=0.5)
         self._over = threading.Event()
         self._lock = threading.RLock()
-        self._numbers = iter(range(2, 250))
-        self._net = 1 + int(hashlib.sha256(namespace.encode()).hexdigest(), 16) % 250
+        net = 1 + int(hashlib.sha256(namespace.encode()).hexdigest(), 16) % 250
+        self._addresses = PodAddresses(f"127.{net}.0")
         self.pods: dict[str, PlayedPod] = {}
-        self._stranded: list[Program] = []
+        self._stranded: list[PlayedPod] = []
         self.disturbed: set[str] = set()  # pods that were killed, frozen, cut off or told to end
-        self.failures: list[str] = []
+        self.faults: set[str] = set()
 
     def run(self) -> None:
         looked = 0.0
         while not self._over.wait(PERIOD):
-            try:
-                with self._lock:
-                    self._look()
-                    if time.monotonic() - looked > 1:
-                        looked = time.monotonic()
-                        self._collect()
-            except (urllib3.exceptions.HTTPError, Refused) as error:
-                self.failures.append(str(error))  # the API server is away, as tests have it
+            # The API server is away, as tests have it.
+            with contextlib.suppress(urllib3.exceptions.HTTPError), self._lock, self._refusable():
+                self._look()
+                if time.monotonic() - looked > 1:
+                    looked = time.monotonic()
+                    self._collect()
 
     def close(self) -> None:
         """End every pod at once."""
@@ -119,6 +130,17 @@ class Kubelet(threading.Thread):
         self._admin.close()
 
     # What tests do to pods
+
+    @contextmanager
+    def still(self) -> Iterator[list[str]]:
+        """Names of the pods that run, frozen or not, and were not told to end.
+
+        None of them comes or goes before the block is left.
+        """
+        with self._lock:
+            yield sorted(
+                name for name, pod in self.pods.items() if pod.program.alive and pod.ending is None
+            )
 
     def kill(self, name: str, *, hold: bool = False) -> None:
         """SIGKILL the container; it starts again unless it is held (`release` lets it)."""
@@ -148,28 +170,37 @@ class Kubelet(threading.Thread):
             self.disturbed.add(name)
 
     def strand(self, name: str) -> None:
-        """Delete a pod by force whose node is cut off: its process runs on beside the next one."""
+        """Delete a pod by force whose node is cut off: its process runs on beside the next one.
+
+        One that went meanwhile leaves no process.
+        """
         with self._lock:
-            pod = self.pods.pop(name)
-            self.disturbed.add(name)
-            self._stranded.append(pod.program)
             self._urls.pop(name, None)  # the next one is on another node
-            with contextlib.suppress(Refused):
+            pod = self.pods.pop(name, None)
+            if pod is None:
+                return
+            self.disturbed.add(name)
+            self._stranded.append(pod)
+            with self._refusable():
                 self._admin.delete(self._path(name), {"gracePeriodSeconds": 0})
 
     def sink(self) -> None:
         """End the processes that were stranded, as their kubelet does when it is back."""
         with self._lock:
-            for program in self._stranded:
-                program.kill()
+            for pod in self._stranded:
+                pod.program.kill()
             self._stranded.clear()
 
-    def alive(self) -> list[str]:
-        """Pods whose process runs, frozen or not."""
-        with self._lock:
-            return sorted(name for name, pod in self.pods.items() if pod.program.alive)
-
     # How it plays
+
+    @contextmanager
+    def _refusable(self) -> Iterator[None]:
+        """The API server may refuse what is done in the block; the next look tries again."""
+        try:
+            yield
+        except Refused as error:
+            if is_fault(error):
+                self.faults.add(str(error))
 
     def _look(self) -> None:
         path = f"/apis/apps/v1/namespaces/{self._namespace}/statefulsets"
@@ -214,12 +245,12 @@ class Kubelet(threading.Thread):
                 os.kill(pod.program.pid, signal.SIGTERM)
         if not pod.program.alive or time.monotonic() > pod.ending:
             pod.program.kill()
-            with contextlib.suppress(Refused):
+            with self._refusable():
                 self._admin.delete(self._path(pod.name), {"gracePeriodSeconds": 0})
             del self.pods[pod.name]
 
     def _evict(self, pod: PlayedPod) -> None:
-        with contextlib.suppress(Refused):
+        with self._refusable():
             self._admin.delete(self._path(pod.name))
 
     def _begin(self, name: str, owner: Any) -> None:
@@ -242,9 +273,9 @@ class Kubelet(threading.Thread):
             },
             "spec": {**template["spec"], "nodeName": NODE},
         }
-        with contextlib.suppress(Refused):  # the last one of this name is not gone yet
+        with self._refusable():  # the last one of this name is not gone yet
             made = self._admin.post(self._path(), body)
-            ip = f"127.{self._net}.0.{next(self._numbers)}"
+            ip = self._addresses.free(pod.ip for pod in (*self.pods.values(), *self._stranded))
             program = Program(
                 self._household, f"{self._namespace}-{name}-{made['metadata']['uid']}"
             )
@@ -303,7 +334,7 @@ class Kubelet(threading.Thread):
             "podIPs": [{"ip": pod.ip}],
             "conditions": [{"type": "Ready", "status": str(ready)}],
         }
-        with contextlib.suppress(Refused):
+        with self._refusable():
             self._admin.merge(f"{self._path(pod.name)}/status", {"status": status})
             pod.ready, pod.told = ready, True
 
@@ -340,12 +371,21 @@ class Kubelet(threading.Thread):
         }
         for path, owners in owned:
             if all(owner["uid"] not in living for owner in owners):
-                with contextlib.suppress(Refused):
+                with self._refusable():
                     self._admin.delete(path)
 
     def _path(self, name: str = "") -> str:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         return f"{path}/{name}" if name else path
+
+
+def is_fault(refused: Refused) -> bool:
+    """Whether that would be refused at any time, and not for what is there or not there just now.
+
+    Forbidden is no fault of the kubelet's, which may do everything: an account or a namespace is
+    not known yet, or no more.
+    """
+    return refused.status in FAULTS
 
 
 def _digest(template: Mapping[str, Any]) -> str:

@@ -197,7 +197,7 @@ async def world(
     When the block ends well, the history of every Camera must have kept the rules: no camera left a
     worker that nothing was done to. And RBAC must have refused nobody what it needs, unless the API
     server was another process in the end: one that starts refuses everybody until it has read its
-    Roles.
+    Roles. Nor may it have refused the played kubelet what it will never grant, judged or not.
 
     Args:
         server: Real.
@@ -227,6 +227,7 @@ async def world(
                 for place in (*made.urls, *made.probes):
                     await made.ready(place)
                 yield made
+                assert not kubelet.faults, "\n".join(sorted(kubelet.faults))
                 if judged:
                     found = check(
                         await recorder.history(),
