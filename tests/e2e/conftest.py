@@ -14,7 +14,6 @@ from tests.cluster.nodes.cluster import Cluster
 from tests.e2e import site as sites
 from tests.e2e import tenant
 from tests.e2e.site import Site
-from tests.image import builder
 
 ALONE: Final = ("test_lifecycle.py", "test_guides.py")
 
@@ -45,7 +44,7 @@ def site() -> Iterator[Site]:
     try:
         with sites.site() as found:
             yield found
-    except (Unavailable, builder.Unavailable) as error:
+    except Unavailable as error:
         pytest.skip(str(error))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import cache
+from tests.cluster.go_commands import Unavailable
 from tests.image import debian
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +29,6 @@ LENT = (Path("/etc/pip.conf"), Path("/etc/ssl/certs"))  # this machine's way to 
 
 _BASE = f"localhost/camera-ingest-base:{debian.KEY}"
 _DEPENDENCIES = "localhost/camera-ingest-dependencies"
-
-
-class Unavailable(Exception):
-    """The image cannot be built here; the text says why."""
 
 
 class Broken(Exception):
@@ -67,9 +64,19 @@ def image() -> Image:
 
 def reason_to_build() -> str | None:
     """What `image` would build, as a line for people; None: nothing, or it cannot."""
-    if _target().exists() or _obstacle() is not None:
+    if _target().exists() or obstacle() is not None:
         return None
     return f"Building the image (at first two minutes, then seconds) into {_target()} ..."
+
+
+def obstacle() -> str | None:
+    """Why the image is not to be had here; None: it is here, or can be built."""
+    if _target().exists():
+        return None
+    if os.geteuid() != 0:
+        return "only root may build the image with buildah and debootstrap"
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    return f"not installed: {', '.join(missing)}" if missing else None
 
 
 def sources() -> Iterator[Path]:
@@ -94,16 +101,9 @@ def _cache() -> Path:
     return cache.folder() / "images"
 
 
-def _obstacle() -> str | None:
-    if os.geteuid() != 0:
-        return "only root may build the image with buildah and debootstrap"
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    return f"not installed: {', '.join(missing)}" if missing else None
-
-
 def _build_or_say_why(place: Path) -> None:
-    if obstacle := _obstacle():
-        raise Unavailable(obstacle)
+    if reason := obstacle():
+        raise Unavailable(reason)
     place.mkdir()
     try:
         _build(place)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.cluster.go_commands import Unavailable
 from tests.image import builder
 from tests.image.builder import Image
 
@@ -10,5 +11,5 @@ from tests.image.builder import Image
 def image() -> Image:
     try:
         return builder.image()
-    except builder.Unavailable as error:
+    except Unavailable as error:
         pytest.skip(str(error))

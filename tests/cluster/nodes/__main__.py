@@ -70,7 +70,7 @@ def up() -> int:
             return 1
         print("It runs already.")  # noqa: T201
         return _tell()
-    if reason := commands.obstacle():
+    if reason := cluster.obstacle():
         print(f"There can be no cluster of nodes here: {reason}", file=sys.stderr)  # noqa: T201
         return 1
     for line in (*commands.reasons_to_build(), builder.reason_to_build()):

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tests.cluster import binaries
 from tests.cluster.client import Refused
+from tests.cluster.go_commands import Unavailable
 from tests.cluster.nodes import commands
 from tests.cluster.nodes.control_plane import ControlPlane
 from tests.cluster.nodes.images import Image
@@ -21,6 +22,7 @@ from tests.cluster.nodes.images import images as ours
 from tests.cluster.nodes.machine import Machine
 from tests.cluster.nodes.node import Node
 from tests.cluster.programs import Household
+from tests.image import builder
 
 READY_SECONDS: Final = 180
 
@@ -99,6 +101,11 @@ class Cluster:
         return {node["metadata"]["name"] for node in nodes if _is_ready(node)}
 
 
+def obstacle() -> str | None:
+    """Why a cluster with our images cannot be had here, but for what is built; None: it can."""
+    return commands.obstacle() or builder.obstacle()
+
+
 @contextmanager
 def running(nodes: int = 3) -> Iterator[Cluster]:
     """A cluster that has our images, until the block ends; the thread stays in its network.
@@ -106,6 +113,8 @@ def running(nodes: int = 3) -> Iterator[Cluster]:
     Raises:
         Unavailable: It cannot be had here; the text says why.
     """
+    if reason := obstacle():  # rather than after all commands were built
+        raise Unavailable(reason)
     commands.build()
     with Household() as household:
         images = ours(household.directory / "images")

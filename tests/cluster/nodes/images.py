@@ -40,8 +40,8 @@ def images(directory: Path) -> Sequence[Image]:
     """Ours, built if need be, and what every cluster needs; archives are written to a directory.
 
     Raises:
-        tests.cluster.go_commands.Unavailable: A program is not on this machine.
-        builder.Unavailable: Our image cannot be built here.
+        tests.cluster.go_commands.Unavailable: A program is not on this machine, or our image cannot
+            be built here.
     """
     directory.mkdir(exist_ok=True)
     pause, redis = archives.images(directory)
