@@ -192,7 +192,8 @@ RECONCILE_SECONDS: Final = Metric(
 RECONCILE_ERRORS: Final = Metric(
     f"{PREFIX}reconcile_errors_total",
     "counter",
-    "Writes that the API server refused or did not answer; they are planned anew.",
+    "Writes that the API server refused, but for conflicts, or did not answer; they are planned "
+    "anew.",
     ("resource",),
     programs=_OPERATOR,
 )

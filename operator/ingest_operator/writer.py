@@ -24,7 +24,18 @@ from ingest_core.errors import (
 )
 from ingest_core.kube.client import Api
 from ingest_core.kube.informer import Page
-from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, STATEFUL_SETS, Resource
+from ingest_core.kube.resources import (
+    CAMERAS,
+    DISRUPTION_BUDGETS,
+    LEASES,
+    POOLS,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    STATEFUL_SETS,
+    Resource,
+)
 from ingest_core.logs import Folded
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
@@ -32,6 +43,17 @@ from ingest_operator.plan import Write
 from ingest_operator.state import Headed, Meta
 
 AT_ONCE: Final = 32
+WRITTEN: Final = (
+    CAMERAS,
+    POOLS,
+    LEASES,
+    DISRUPTION_BUDGETS,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    STATEFUL_SETS,
+)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -75,6 +97,8 @@ class Writer:
         self._cluster = cluster
         self._holds = holds
         self._errors = errors
+        for resource in WRITTEN:  # at 0 from the start: `increase` does not see a series being born
+            errors.labels(resource.plural)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._denied = ("", "", "")  # resource, name and error of the last one
         self._denials = Folded(self._tell_denials)
@@ -254,7 +278,8 @@ class Writer:
                 return False
             except (ApiConflict, ApiInvalid) as error:
                 # Written by a worker, a user or another leader since, or made anew: look again.
-                self._errors.labels(resource.plural).inc()
+                if isinstance(error, ApiInvalid):
+                    self._errors.labels(resource.plural).inc()  # a conflict is nobody's error
                 tell = log.warning if isinstance(error, ApiInvalid) else log.info
                 tell("write_refused", resource=resource.plural, name=name, error=str(error))
                 if kind is not None:

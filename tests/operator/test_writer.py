@@ -7,14 +7,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from ingest_core import metrics
-from ingest_core.errors import ApiForbidden, ApiUnavailable
+from ingest_core import manifest, metrics
+from ingest_core.errors import ApiForbidden, ApiInvalid, ApiUnavailable
 from ingest_core.kube.client import APPLY, Call
 from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, ROLES
 from ingest_core.names import OPERATOR_MANAGER, UNREADY_MANAGER, WORKER_MANAGER
+from ingest_core.pool import CameraPool
 from ingest_operator.cluster import Cluster, Kind
-from ingest_operator.manifests import Manifest
+from ingest_operator.manifests import Manifest, manifests
 from ingest_operator.plan import Write, plan
+from ingest_operator.settings import OperatorSettings
 from ingest_operator.writer import AT_ONCE, NotLeading, Outcome, Writer
 from tests.fakes.memory_api import MemoryApi, MemoryServer, put_camera, put_lease, put_pool
 from tests.fakes.operator_parts import feed
@@ -142,7 +144,29 @@ async def test_what_another_leader_decided_is_not_overwritten(hand: Hand) -> Non
     assert await hand.write("default-0") == []
     assert hand.status()["assignment"] == other
     assert hand.cluster.cameras["lobby"].worker == "default-9", "looked at again"
+    assert hand.errors() == 0, "a conflict is told by the next plan, not by an alert"
+
+
+async def test_what_the_api_server_finds_invalid_is_an_error(hand: Hand) -> None:
+    hand.camera()
+
+    async def refuse(call: Call) -> None:
+        if call.verb == "patch":
+            raise ApiInvalid(422, "Invalid", "a CRD of another release")
+
+    hand.api.before = refuse
+    assert await hand.write("default-0") == []
     assert hand.errors() == 1
+
+
+def test_errors_of_everything_that_is_written_are_counted_from_zero(hand: Hand) -> None:
+    """An alert that asks for their increase does not see the first one else."""
+    pool = manifest.parse(put_pool(hand.server), CameraPool)
+    made = manifests(pool, OperatorSettings(), 1, ["login"], 0)
+    written = {CAMERAS, POOLS, LEASES, *(one.resource for one in made)}
+    (family,) = hand.registry.collect()
+    counted = {sample.labels["resource"]: sample.value for sample in family.samples}
+    assert counted == {resource.plural: 0 for resource in written}
 
 
 async def test_a_refusal_of_one_camera_is_no_matter_of_the_others(hand: Hand) -> None:

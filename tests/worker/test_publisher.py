@@ -198,6 +198,14 @@ async def test_a_refused_event_is_counted_and_the_link_stays() -> None:
     assert played.count("events_published_total", type="frame.ingested") == 1
 
 
+def test_drops_are_counted_from_zero_whatever_their_reason() -> None:
+    """An alert that asks for their increase does not see the first ones else."""
+    registry = Played().registry
+    name = "camera_ingest_events_dropped_total"
+    values = {one: registry.get_sample_value(name, {"reason": one.value}) for one in Reason}
+    assert values == dict.fromkeys(Reason, 0.0)
+
+
 async def test_while_redis_is_away_the_newest_are_kept_and_the_rest_is_counted() -> None:
     played = Played(max_frames=5)
     for sequence in range(12):

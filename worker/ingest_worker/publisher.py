@@ -136,6 +136,8 @@ class Publisher:
         self._in_flight = 0
         self._published = metrics.EVENTS_PUBLISHED.counter(registry)
         self._dropped = metrics.EVENTS_DROPPED.counter(registry)
+        for reason in Reason:  # at 0 from the start: `increase` does not see a series being born
+            self._dropped.labels(reason.value)
         self._up = metrics.REDIS_UP.gauge(registry)
         self._round_trip = metrics.PUBLISH_SECONDS.histogram(registry)
         metrics.EVENT_QUEUE.gauge(registry).set_function(self._waiting)
