@@ -13,6 +13,7 @@ import yaml
 
 from ingest_core import manifest, metrics
 from ingest_core.pool import CameraPool
+from ingest_gateway.routes import CALLS
 from ingest_operator.manifests import manifests
 from ingest_operator.plan import Reason
 from ingest_operator.settings import OperatorSettings
@@ -160,6 +161,22 @@ def test_the_dashboard_asks_for_metrics_that_exist(chart: Chart) -> None:
         assert asked(expression) <= NAMES
     made = of_kind(chart.render({"monitoring": ALL}), "ConfigMap")["dashboard"]
     assert json.loads(made["data"]["camera-ingest.json"]) == dashboard()
+
+
+def test_the_dashboard_shows_calls_of_the_api_and_neither_probes_nor_workers() -> None:
+    about = [one for one in queries() if metrics.HTTP_SECONDS.name in one]
+    assert about
+    for expression in about:
+        (route,) = re.findall(r'route=~"([^"]+)"', expression)
+        others = {"/", "/metrics", "/healthz", "/readyz"}
+        shown = {call.path for call in CALLS if re.fullmatch(route, call.path)}
+        assert shown == {call.path for call in CALLS} - others
+        assert not re.fullmatch(route, "/cameras/{id}/frame/latest")  # of a worker
+
+
+def test_the_dashboard_shows_the_event_loop_of_each_pod() -> None:
+    (expression,) = [one for one in queries() if metrics.LOOP_LAG.name in one]
+    assert "sum by (le, pod)" in expression
 
 
 @pytest.mark.parametrize("component", ["operator", "gateway"])
