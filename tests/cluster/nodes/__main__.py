@@ -7,13 +7,11 @@ python -m tests.cluster.nodes serve   # what `up` leaves in the background; Ctrl
 
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +22,10 @@ from tests.cluster.guide import ROOT
 from tests.cluster.nodes import cluster, commands
 from tests.cluster.nodes.cluster import Cluster
 from tests.cluster.nodes.installation import Installation
+from tests.cluster.nodes.state import State
 from tests.image import builder
 
-STATE: Final = Path("/run/camera-ingest-cluster")
-HOLDER: Final = STATE / "pid"
-LOG: Final = STATE / "log"
-KUBECONFIG: Final = STATE / "kubeconfig"
-ENTER: Final = STATE / "enter"  # a script; there when all is ready
+STATE: Final = State(Path("/run/camera-ingest-cluster"))
 NAMESPACE: Final = "cameras"
 UP_SECONDS: Final = 1800  # with everything to be built
 END_SECONDS: Final = 60
@@ -63,9 +58,9 @@ One command alone: {enter} kubectl get pods -o wide
 
 def up() -> int:
     """Start a holder that outlives this command; wait until it says that it is ready."""
-    if (holder := _holder()) is not None:
+    if (holder := STATE.holder()) is not None:
         os.close(holder)
-        if not ENTER.exists():
+        if not STATE.enter.exists():
             print("It is being started already.", file=sys.stderr)  # noqa: T201 - a program's own
             return 1
         print("It runs already.")  # noqa: T201
@@ -77,8 +72,8 @@ def up() -> int:
         if line is not None:
             print(line, flush=True)  # noqa: T201
     print("Starting three nodes ...", flush=True)  # noqa: T201
-    STATE.mkdir(exist_ok=True)
-    with LOG.open("wb") as log:
+    STATE.renew()
+    with STATE.log.open("wb") as log:
         command = [sys.executable, "-m", "tests.cluster.nodes", "serve"]
         serve = subprocess.Popen(
             command,
@@ -88,27 +83,27 @@ def up() -> int:
             stderr=log,
             start_new_session=True,
         )
-    HOLDER.write_text(str(serve.pid))
+    STATE.hold(serve.pid)
     deadline = time.monotonic() + UP_SECONDS
     while serve.poll() is None and time.monotonic() < deadline:
-        if ENTER.exists():
+        if STATE.enter.exists():
             return _tell()
         time.sleep(0.2)
-    print(LOG.read_text(), file=sys.stderr)  # noqa: T201
+    print(STATE.log.read_text(), file=sys.stderr)  # noqa: T201
     down()
     return 1
 
 
 def down() -> int:
     """End the holder, and with it everything."""
-    holder = _holder()
+    holder = STATE.holder()
     if holder is not None:
         signal.pidfd_send_signal(holder, signal.SIGTERM)
         ended, _, _ = select.select([holder], [], [], END_SECONDS)
         if not ended:
             signal.pidfd_send_signal(holder, signal.SIGKILL)  # what it held goes with it
         os.close(holder)
-    shutil.rmtree(STATE, ignore_errors=True)
+    STATE.remove()
     return 0
 
 
@@ -122,37 +117,30 @@ def serve() -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        ENTER.unlink(missing_ok=True)
+        STATE.enter.unlink(missing_ok=True)
     return 0
 
 
 def _furnish(running: Cluster, home: Path) -> None:
     server = running.control_plane.server
-    write_kubeconfig(KUBECONFIG, server.url, server.ca_file, {"token": ADMIN_TOKEN}, NAMESPACE)
-    installation = Installation(CommandLine(KUBECONFIG, home, NAMESPACE))
+    write_kubeconfig(
+        STATE.kubeconfig, server.url, server.ca_file, {"token": ADMIN_TOKEN}, NAMESPACE
+    )
+    installation = Installation(CommandLine(STATE.kubeconfig, home, NAMESPACE))
     installation.make_namespace()
     installation.install()
     installation.add_cameras()
-    script = ENTER.with_suffix(".part")
+    script = STATE.enter.with_suffix(".part")
     programs = f"{KUBECTL.parent}:{HELM.built().parent}"
-    script.write_text(SCRIPT.format(pid=running.pid, kubeconfig=KUBECONFIG, programs=programs))
+    script.write_text(
+        SCRIPT.format(pid=running.pid, kubeconfig=STATE.kubeconfig, programs=programs)
+    )
     script.chmod(0o700)
-    script.rename(ENTER)
-
-
-def _holder() -> int | None:
-    """A descriptor of the process that holds the cluster; None: there is none."""
-    with suppress(FileNotFoundError, ProcessLookupError, ValueError):
-        pid = int(HOLDER.read_text())
-        holder = os.pidfd_open(pid)
-        if b"tests.cluster.nodes" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return holder
-        os.close(holder)
-    return None
+    script.rename(STATE.enter)
 
 
 def _tell() -> int:
-    print(TOLD.format(namespace=NAMESPACE, enter=ENTER))  # noqa: T201
+    print(TOLD.format(namespace=NAMESPACE, enter=STATE.enter))  # noqa: T201
     return 0
 
 
