@@ -156,7 +156,7 @@ def run(suites: list[Path]) -> int:
             statuses.append(
                 subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
             )
-    return max(statuses)
+    return max(map(abs, statuses))  # of what a signal ended, it is below 0
 
 
 def every_suite() -> list[Path]:

@@ -16,7 +16,6 @@ from typing import Final
 
 from bench import machine
 from bench.reliability import page, real, result
-from bench.reliability.figures import faults
 from bench.reliability.result import Measured
 from bench.reliability.run import repeat
 from bench.reliability.scenarios import SCENARIOS
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if len(asked) > 1:  # each on a cluster of its own: none finds what another one broke
         options = [argument for argument in arguments if argument not in SCENARIOS]
-        return max([_by_itself(name, options) for name in asked])
+        return max([abs(_by_itself(name, options)) for name in asked])  # by a signal: below 0
     try:
         return 0 if _measure(asked[0], given) else 1
     except Unavailable as error:
@@ -78,7 +77,7 @@ def _measure(name: str, given: argparse.Namespace) -> bool:
         real.stage(given.minutes, Path(home)) as stage,
     ):
         repeat(name, stage, given.times, machine=machine.in_short(), command=command, keep=keep)
-    print(*page.rows(kept[name]), *faults(kept[name]), sep="\n", flush=True)
+    print(*page.rows(kept[name]), *page.wrongs(kept[name]), sep="\n", flush=True)
     if kept[name].repetitions and not given.look:
         _write(kept)
     return page.good(kept[name])

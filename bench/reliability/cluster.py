@@ -16,11 +16,13 @@ class NotWell(Exception):
     """Something did not come to hold in time, or was refused; the text says what."""
 
 
-class Cluster(Protocol):
-    """Kubernetes, and the power over its nodes. Every call returns when it is done."""
-
+class Kubernetes(Protocol):
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What it printed, as the admin, in the installation's namespace. Raises NotWell."""
+
+
+class Cluster(Kubernetes, Protocol):
+    """Kubernetes, and the power over its nodes. Every call returns when it is done."""
 
     def crash(self, node: str) -> None:
         """Its power fails: everything on it is dead."""

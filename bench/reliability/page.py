@@ -46,7 +46,17 @@ def rows(measured: Measured) -> list[str]:
 def good(measured: Measured) -> bool:
     """Was it done as often as asked, every budget met, and nothing seen that must not be?"""
     met = all(verdict(found, budget) != Verdict.MISSED for _, found, budget in _judged(measured))
-    return met and not faults(measured)
+    return met and not wrongs(measured)
+
+
+def wrongs(measured: Measured) -> list[str]:
+    """Its faults, and a sentence for each kind of session whose budget nobody was judged by."""
+    judged = {session for session, _, _ in _judged(measured)}
+    return faults(measured) + [
+        f"no {session} camera was affected, so its budget is not judged"
+        for session in SCENARIOS[measured.scenario].budgets
+        if session not in judged
+    ]
 
 
 def amended(there: str, measured: Mapping[str, Measured]) -> str:
@@ -105,7 +115,7 @@ def _section(measured: Measured) -> str:
     done = f"{measured.date}, {times} of {measured.asked} times, {lasted:.0f} s each"
     stamp = f"{done}; {measured.machine}. `{measured.command}`"
     lines = [f"## {scenario.title}", "", scenario.how, "", stamp]
-    said = [*_accounts(measured), *faults(measured)]
+    said = [*_accounts(measured), *wrongs(measured)]
     if said:
         lines += ["", *(f"- {text}" for text in said)]
     return "\n".join(lines)

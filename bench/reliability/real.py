@@ -6,6 +6,7 @@ The simulator runs beside the control plane, so no node's death touches it.
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Final
 import msgspec
 import urllib3
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from bench.processes import python, running
 from bench.reliability import fleet
@@ -118,11 +120,18 @@ class WorkerMeters:
         self._http = urllib3.PoolManager(retries=False, timeout=30)
 
     def total(self, host: str, metric: str) -> int:
+        return round(sum(one.value for one in self._samples(host, metric)))
+
+    def by_camera(self, host: str, metric: str) -> Mapping[str, int]:
+        found: Counter[str] = Counter()
+        for one in self._samples(host, metric):
+            found[one.labels["camera"]] += round(one.value)
+        return found
+
+    def _samples(self, host: str, metric: str) -> Iterator[Sample]:
         answer = self._http.request("GET", f"http://{host}:{names.WORKER_PORT}/metrics")
-        families = text_string_to_metric_families(answer.data.decode())
-        return round(
-            sum(one.value for family in families for one in family.samples if one.name == metric)
-        )
+        for family in text_string_to_metric_families(answer.data.decode()):
+            yield from (one for one in family.samples if one.name == metric)
 
 
 @dataclass(frozen=True, slots=True)

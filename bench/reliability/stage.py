@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.reliability import fleet, sight, truth
-from bench.reliability.cluster import Cameras, Clock, Cluster, Ears, Meters, NotWell
+from bench.reliability.cluster import Cameras, Clock, Cluster, Ears, Kubernetes, Meters, NotWell
 from bench.reliability.result import SessionKind
 from bench.reliability.sight import Pod, Sight
 from bench.reliability.truth import Cut
@@ -18,7 +18,7 @@ PATIENCE: Final = 300.0  # s; beyond it, what was broken does not heal by itself
 _LOOK: Final = 1.0  # s from one look to the next: each costs the machine that is measured
 
 
-def look(cluster: Cluster) -> Sight:
+def look(cluster: Kubernetes) -> Sight:
     """Raises NotWell."""
     return sight.read(cluster.kubectl("get", "cameras,pods", "--output", "json"))
 

@@ -7,6 +7,7 @@ root, as `make reliability` does.
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import SystemRandom
@@ -14,8 +15,8 @@ from typing import Final
 
 from bench import machine
 from bench.reliability import real
-from bench.soak import page
-from bench.soak.run import Soak
+from bench.soak import kernel, page, past
+from bench.soak.run import Site, Soak
 from tests.cluster.go_commands import Unavailable
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "soak.md"
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"A soak of {given.minutes:g} minutes, seed {seed}", flush=True)
     try:
         with tempfile.TemporaryDirectory() as home, real.installed(Path(home)) as found:
-            outcome = Soak(found, given.minutes, seed, _tell).run(machine.in_short())
+            outcome = Soak(_site(found), given.minutes, seed, _tell).run(machine.in_short())
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
@@ -40,6 +41,18 @@ def main(arguments: Sequence[str]) -> int:
         _PAGE.write_text(page.page(outcome), "utf-8")
         print(f"Written to {_PAGE}")
     return 1 if outcome.broken else 0
+
+
+def _site(found: real.Fleet) -> Site:
+    return Site(
+        cluster=found.cluster,
+        cameras=found.cameras,
+        meters=real.WorkerMeters(),
+        kernel=kernel,
+        clock=time,
+        kinds=found.kinds,
+        fill=past.fill,
+    )
 
 
 def _tell(text: str) -> None:

@@ -15,6 +15,20 @@ from ingest_simulator.faults import Fault, FaultKind
 QUIET_SECONDS: Final = (10.0, 90.0)  # in which a camera is well
 FAULT_SECONDS: Final = (5.0, 30.0)
 
+_OF_NEW_SESSIONS: Final = frozenset(
+    {
+        FaultKind.REFUSE,
+        FaultKind.HANG,
+        FaultKind.STATUS,
+        FaultKind.REDIRECT,
+        FaultKind.SDP,
+        FaultKind.NO_PARAMETER_SETS,
+        FaultKind.B_FRAMES,
+        FaultKind.AUDIO,
+    }
+)
+"""A session that plays does not meet them."""
+
 FAULTS: Final = (
     *(
         Fault(kind=kind)
@@ -56,6 +70,7 @@ def _life(camera: str, seconds: float, chance: Random) -> Iterator[Act]:
     at = chance.uniform(0, QUIET_SECONDS[1])
     while (until := at + chance.uniform(*FAULT_SECONDS)) < seconds:
         fault = chance.choice(FAULTS)
-        yield Act(at, camera, fault, cut=chance.random() < 0.5)
+        cut = chance.random() < 0.5
+        yield Act(at, camera, fault, cut=cut or fault.kind in _OF_NEW_SESSIONS)
         yield Act(until, camera, None)
         at = until + chance.uniform(*QUIET_SECONDS)

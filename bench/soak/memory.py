@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-GROWTH: Final = 1.10  # of what it held when it was warm
-SLACK: Final = 4e6  # bytes; a small program's heap grows by whole arenas
+GROWTH: Final = 1.05  # of what it held when it was warm
+SLACK: Final = 1e6  # bytes; a small program's heap grows by whole arenas
 
 _QUARTERS: Final = 4
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -25,12 +25,14 @@ class Curve(msgspec.Struct, frozen=True):
     Attributes:
         pod: Its name.
         held: Bytes of anonymous memory of all its processes, at even distances.
+        hours: From the first look to the last one.
         cores: Of CPU that it used on average.
     """
 
     pod: str
     held: tuple[int, ...]
-    cores: float = 0.0
+    hours: float
+    cores: float
 
     @property
     def warm(self) -> float:
@@ -43,6 +45,11 @@ class Curve(msgspec.Struct, frozen=True):
         return self._in_quarter(_QUARTERS - 1)
 
     @property
+    def hourly(self) -> float:
+        """Bytes that it grew by in an hour, from the second quarter to the last one."""
+        return (self.ended - self.warm) / (self.hours / 2)
+
+    @property
     def flat(self) -> bool:
         return self.ended <= self.warm * GROWTH + SLACK
 
@@ -50,11 +57,12 @@ class Curve(msgspec.Struct, frozen=True):
         return median(_part(self.held, number, _QUARTERS))
 
     def drawn(self) -> str:
-        """The curve as bars, from nothing to its highest."""
+        """The curve as bars, from its lowest to its highest look."""
         columns = min(_COLUMNS, len(self.held))
-        highest = max(self.held)
+        lowest, highest = min(self.held), max(self.held)
+        step = (highest - lowest) / (len(_BARS) - 1) or 1
         means = [median(_part(self.held, number, columns)) for number in range(columns)]
-        return "".join(_BARS[round((len(_BARS) - 1) * mean / highest)] for mean in means)
+        return "".join(_BARS[round((mean - lowest) / step)] for mean in means)
 
 
 def _part(values: Sequence[int], number: int, parts: int) -> Sequence[int]:

@@ -12,6 +12,7 @@ from ingest_core.names import REDIS_STREAM
 from ingest_worker.delivery import Retention
 
 _BATCH: Final = 1000
+_SECONDS: Final = 30.0  # for an answer
 
 
 def fill(host: str, port: int = 6379) -> None:
@@ -22,7 +23,7 @@ def fill(host: str, port: int = 6379) -> None:
         ValueError: There is no entry.
     """
     length = Retention().stream_length
-    with redis.Redis(host, port) as client:
+    with redis.Redis(host, port, socket_timeout=_SECONDS) as client:
         ((_, newest),) = client.xrevrange(REDIS_STREAM, count=1)
         for _ in range(0, length, _BATCH):
             batch = client.pipeline(transaction=False)

@@ -1,47 +1,59 @@
-"""What pods hold and say: memory, CPU, threads, descriptors, restarts, lines of their logs.
-
-Memory and CPU are what the kernel counts for the pod's cgroup: nothing runs in it to take them.
-"""
+"""The pods of an installation: whether they are those that they were, what they hold and log."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from bench.reliability.real import RealCluster, first_process
-from tests.cluster.footprint import Footprint, footprint
-from tests.cluster.nodes.machine import CGROUPS
+from bench.reliability.cluster import Kubernetes
+from tests.cluster.footprint import Footprint
 from tests.cluster.programs import BEGINS_ANEW
 
 GRAVE: Final = frozenset({"error", "critical"})
+_OURS: Final = "app.kubernetes.io/component in (operator, gateway, worker)"
+
+
+class Kernel(Protocol):
+    """What a kernel counts for a pod, by its UID; None: it has none of it. See `kernel`."""
+
+    def memory(self, uid: str, /) -> int | None: ...
+
+    def cpu(self, uid: str, /) -> float | None: ...
+
+    def holds(self, uid: str, /) -> Footprint | None: ...
 
 
 class Pods:
     """The pods of an installation, as they are when it is made: none may go, none may come."""
 
-    def __init__(self, cluster: RealCluster) -> None:
+    def __init__(self, cluster: Kubernetes, kernel: Kernel) -> None:
         self._cluster = cluster
-        self._read = datetime.now(UTC)  # until then, of the logs
+        self._kernel = kernel
         self._uids = {pod.metadata.name: pod.metadata.uid for pod in self._look()}
+        self._ours = sorted(pod.metadata.name for pod in self._look("--selector", _OURS))
+        self._read: Counter[str] = Counter()  # lines, by pod
 
     @property
     def names(self) -> list[str]:
         return sorted(self._uids)
 
     def memory(self) -> Mapping[str, int]:
-        """Bytes of anonymous memory by pod."""
-        return {name: _anonymous(uid) for name, uid in self._uids.items()}
+        """Bytes of anonymous memory, by pod that is there."""
+        held = {name: self._kernel.memory(uid) for name, uid in self._uids.items()}
+        return {name: size for name, size in held.items() if size is not None}
 
     def cpu(self) -> Mapping[str, float]:
-        """Seconds of CPU since it began, by pod."""
-        return {name: _cpu_seconds(uid) for name, uid in self._uids.items()}
+        """Seconds of CPU since it began, by pod that is there."""
+        used = {name: self._kernel.cpu(uid) for name, uid in self._uids.items()}
+        return {name: seconds for name, seconds in used.items() if seconds is not None}
 
     def footprints(self) -> Mapping[str, Footprint]:
-        """What the first process of each pod holds."""
-        return {name: footprint(first_process(uid), 0) for name, uid in self._uids.items()}
+        """What the first process holds, by pod that is there."""
+        held = {name: self._kernel.holds(uid) for name, uid in self._uids.items()}
+        return {name: one for name, one in held.items() if one is not None}
 
     def changes(self) -> Iterator[str]:
         """A sentence for each pod that was started again, is new, or is gone."""
@@ -54,44 +66,41 @@ class Pods:
                 yield f"{name} was started again {restarts} times"
 
     def grave_lines(self) -> Iterator[str]:
-        """What was logged since the last look that somebody must look at."""
-        since, self._read = self._read, datetime.now(UTC)
-        option = f"--since-time={since:%Y-%m-%dT%H:%M:%SZ}"
-        for name in self.names:
-            said = self._cluster.kubectl("logs", name, "--all-containers", option)
-            yield from (f"{name}: {line}" for line in said.splitlines() if is_grave(line))
+        """What our programs logged since the last look that somebody must look at."""
+        for name in self._ours:
+            lines = self._cluster.kubectl("logs", name).splitlines()
+            new = lines[self._read[name] :]
+            self._read[name] = len(lines)
+            yield from (f"{name}: {line}" for line in new if is_grave(line))
 
-    def _look(self) -> tuple["_Pod", ...]:
-        said = self._cluster.kubectl("get", "pods", "--output", "json")
+    def unread(self) -> Iterator[str]:
+        """A sentence for each program of whose log not a line was read: nothing is known of it."""
+        for name in self._ours:
+            if not self._read[name]:
+                yield f"{name} has logged nothing"
+
+    @property
+    def lines(self) -> int:
+        """How many were read."""
+        return self._read.total()
+
+    def _look(self, *options: str) -> tuple["_Pod", ...]:
+        said = self._cluster.kubectl("get", "pods", *options, "--output", "json")
         return msgspec.json.decode(said, type=_List).items
 
 
 def is_grave(line: str) -> bool:
-    """Is it of level error or above, or a traceback's first, or of a new beginning?
+    """Is it of level error or above, no JSON, or of a new beginning?
 
     After that it is another process, though its pod is the same.
     """
     try:
         said: Any = json.loads(line)
     except ValueError:
-        return line.startswith("Traceback ")
-    return isinstance(said, dict) and (
+        return bool(line.strip())
+    return not isinstance(said, dict) or (
         said.get("level") in GRAVE or said.get("event") == BEGINS_ANEW
     )
-
-
-def _anonymous(uid: str) -> int:
-    said = _read("memory", uid, "memory.stat")
-    return int(dict(line.split() for line in said.splitlines())["total_rss"])
-
-
-def _cpu_seconds(uid: str) -> float:
-    return int(_read("cpuacct", uid, "cpuacct.usage")) / 1e9
-
-
-def _read(hierarchy: str, uid: str, file: str) -> str:
-    (found,) = (CGROUPS / hierarchy).rglob(f"pod{uid}/{file}")
-    return found.read_text()
 
 
 class _Metadata(Struct):
@@ -104,7 +113,7 @@ class _Container(Struct):
 
 
 class _Status(Struct):
-    containers: tuple[_Container, ...] = msgspec.field(name="containerStatuses")
+    containers: tuple[_Container, ...] = msgspec.field(name="containerStatuses", default=())
 
 
 class _Pod(Struct):

@@ -1,26 +1,30 @@
 """One soak: cameras misbehave by a course, everything is watched, and all is judged at the end."""
 
-import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from bench.reliability import fleet, truth
-from bench.reliability.cluster import NotWell
-from bench.reliability.real import Fleet
+from bench.reliability.cluster import Clock, Kubernetes, NotWell
+from bench.reliability.result import SessionKind
 from bench.reliability.stage import look
 from bench.reliability.truth import Window
-from bench.soak import outcome, past
+from bench.soak import outcome
 from bench.soak.course import Act, course, victims
 from bench.soak.memory import Curve
-from bench.soak.outcome import Outcome
-from bench.soak.pods import Pods
+from bench.soak.outcome import Count, Outcome
+from bench.soak.pods import Kernel, Pods
+from ingest_core import metrics
+from ingest_simulator.faults import Fault
+from ingest_simulator.session import SessionRecord
 from tests.cluster.footprint import grown
 
 HEAL_SECONDS: Final = 180.0  # a camera that was not found is asked again after a minute
 WARM_SECONDS: Final = 1200.0  # a shorter soak tells nothing of growth: its programs warm up
+MORE: Final = 6  # threads or descriptors: of a program's own pools
 _LOOKS: Final = 200  # at memory, at least; but no more than one a second
 _LOOK_SECONDS: Final = (1.0, 5.0)
 _LOG_SECONDS: Final = 60.0
@@ -29,36 +33,80 @@ _PAUSE: Final = 0.1
 Tell = Callable[[str], None]
 
 
+class Cameras(Protocol):
+    """The simulator, as its control API has it."""
+
+    def sessions(self) -> Mapping[str, Sequence[SessionRecord]]:
+        """Of every camera, all up to now."""
+
+    def fault(self, camera: str, fault: Fault | None, /) -> None:
+        """From now on it has this one; None: none."""
+
+    def cut(self, camera: str, /) -> None:
+        """End its sessions."""
+
+
+class Meters(Protocol):
+    """Metrics, read from a pod itself."""
+
+    def total(self, host: str, metric: str, /) -> int: ...
+
+    def by_camera(self, host: str, metric: str, /) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a soak is made.
+
+    Attributes:
+        kinds: Every camera, and how many may read it.
+        fill: Given the host of Redis, fills its stream of events.
+    """
+
+    cluster: Kubernetes
+    cameras: Cameras
+    meters: Meters
+    kernel: Kernel
+    clock: Clock
+    kinds: Mapping[str, SessionKind]
+    fill: Callable[[str], None]
+
+
 class Soak:
     """Make it when the installation is there; `run` once."""
 
-    def __init__(self, found: Fleet, minutes: float, seed: int, tell: Tell) -> None:
-        self._fleet = found
+    def __init__(self, site: Site, minutes: float, seed: int, tell: Tell) -> None:
+        self._site = site
         self._seconds = minutes * 60
         self._seed = seed
         self._tell = tell
-        self._course = course([*found.kinds], self._seconds, Random(seed))
+        self._course = course([*site.kinds], self._seconds, Random(seed))
+        self._unharmed = sorted(site.kinds.keys() - set(victims([*site.kinds])))
         self._broken: list[str] = []
 
     def run(self, machine: str) -> Outcome:
-        """Everything, in its order; what did not hold is in the outcome."""
-        self._until_received()
-        self._fill_stream()
-        pods = Pods(self._fleet.cluster)
-        before = pods.footprints()
+        """Everything, in its order; what did not hold is in the outcome.
+
+        Raises:
+            NotWell: There is no installation to begin with.
+        """
+        self._until_even()
+        self._site.fill(self._redis())
+        pods = Pods(self._site.cluster, self._site.kernel)
+        held, counted = pods.footprints(), self._count()
         curves, window = self._misbehave(pods)
-        self._until_received()
-        for name, held in pods.footprints().items():
-            self._broken += grown(name, before[name], held)
-        self._broken += pods.changes()
-        self._broken += pods.grave_lines()
+        self._until_even()
+        for name, after in pods.footprints().items():
+            self._broken += grown(name, held[name], after, MORE)
+        self._look(pods)
+        self._broken += pods.unread()
         if self._seconds >= WARM_SECONDS:
             self._broken += outcome.growth(curves)
-        sessions = self._fleet.cameras.sessions()
-        self._broken += outcome.leaks(sessions, self._fleet.kinds, time.time())
-        harmed = victims([*self._fleet.kinds])
-        unharmed = sorted(self._fleet.kinds.keys() - set(harmed))
-        self._broken += outcome.losses(sessions, unharmed, window, fleet.FPS)
+        sessions = self._site.cameras.sessions()
+        count = self._count(sessions).since(counted)
+        self._broken += outcome.leaks(sessions, self._site.kinds, self._site.clock.time())
+        self._broken += outcome.losses(sessions, self._unharmed, window, fleet.FPS)
+        self._broken += outcome.shortfalls(count, self._unharmed, fleet.FPS)
         faults = [act.fault for act in self._course if act.fault is not None]
         return Outcome(
             date=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -68,27 +116,30 @@ class Soak:
             faults=Counter(sorted(f"{one.kind} {one.status or ''}".strip() for one in faults)),
             cut=sum(act.cut for act in self._course),
             sessions=sum(map(len, sessions.values())),
-            unharmed=len(unharmed),
+            unharmed=len(self._unharmed),
+            sent=sum(count.sent[name] for name in self._unharmed),
+            taken=sum(count.taken.get(name, 0) for name in self._unharmed),
+            lines=pods.lines,
             curves=tuple(curves),
             broken=tuple(dict.fromkeys(self._broken)),
         )
 
-    def _fill_stream(self) -> None:
-        """Raises NotWell where there is no Redis."""
-        found = look(self._fleet.cluster).redis
+    def _redis(self) -> str:
+        found = look(self._site.cluster).redis
         if found is None or found.host is None:
             raise NotWell("Redis has no address")
-        past.fill(found.host)
+        return found.host
 
     def _misbehave(self, pods: Pods) -> tuple[list[Curve], Window]:
         """The course, and what each pod held meanwhile."""
+        clock = self._site.clock
         least, most = _LOOK_SECONDS
         every = min(max(self._seconds / _LOOKS, least), most)
         held: dict[str, list[int]] = {name: [] for name in pods.names}
         acts = deque(self._course)
-        began, wall, used = time.monotonic(), time.time(), pods.cpu()
+        began, used = clock.time(), pods.cpu()
         look = log = 0.0
-        while (now := time.monotonic() - began) < self._seconds:
+        while (now := clock.time() - began) < self._seconds:
             while acts and acts[0].at <= now:
                 self._do(acts.popleft())
             if now >= look:
@@ -97,30 +148,76 @@ class Soak:
                     held[name].append(size)
             if now >= log:
                 log += _LOG_SECONDS
-                self._broken += pods.grave_lines()
+                self._look(pods)
                 self._tell(f"{now / 60:4.0f} min, {len(self._broken)} rules broken")
-            time.sleep(_PAUSE)
+            clock.sleep(_PAUSE)
         for act in acts:  # what became due in the last moment
             self._do(act)
         cores = {name: (cpu - used[name]) / self._seconds for name, cpu in pods.cpu().items()}
-        curves = [Curve(name, tuple(sizes), cores[name]) for name, sizes in held.items()]
-        return curves, Window(wall, time.time())
+        hours = self._seconds / 3600
+        curves = [
+            Curve(name, tuple(sizes), hours, cores.get(name, 0.0))
+            for name, sizes in held.items()
+            if sizes
+        ]
+        return curves, Window(began, clock.time())
 
     def _do(self, act: Act) -> None:
-        cameras = self._fleet.cameras
+        cameras = self._site.cameras
         cameras.fault(act.camera, act.fault)
         if act.cut:
             cameras.cut(act.camera)
 
-    def _until_received(self) -> None:
-        """Every camera's frames are; what does not come in time is a broken rule."""
-        deadline = time.monotonic() + HEAL_SECONDS
-        while silent := self._silent():
-            if time.monotonic() > deadline:
-                self._broken.append(silent)
-                return
-            time.sleep(1)
+    def _look(self, pods: Pods) -> None:
+        """Hold the pods to their rules; who cannot be asked has broken one, and ends nothing."""
+        try:
+            self._broken += pods.changes()
+            self._broken += pods.grave_lines()
+        except NotWell as error:
+            self._broken.append(str(error))
 
-    def _silent(self) -> str:
-        now = time.time()
-        return truth.silent(self._fleet.cameras.sessions(), (), now)
+    def _until_even(self) -> None:
+        """Each camera is received in one session; what does not come in time is a broken rule."""
+        clock = self._site.clock
+        deadline = clock.time() + HEAL_SECONDS
+        while lacking := self._lacking():
+            if clock.time() > deadline:
+                self._broken.append(lacking)
+                return
+            clock.sleep(1)
+
+    def _lacking(self) -> str:
+        site = self._site
+        if silent := truth.silent(site.cameras.sessions(), (), site.clock.time()):
+            return silent
+        held = self._total(metrics.WORKER_SESSIONS)
+        cameras = len(site.kinds)
+        return "" if held == cameras else f"workers hold {held} sessions of {cameras} cameras"
+
+    def _count(self, sessions: Mapping[str, Sequence[SessionRecord]] | None = None) -> Count:
+        """Frames that were sent, then those that were taken, or the other way round.
+
+        Without sessions it begins a time, of which as few as can be are then sent; with them it
+        ends one, in which as many as can be are taken: what is on its way is not taken for lost.
+        """
+        taken = self._by_camera(metrics.CAMERA_FRAMES)
+        sent = self._site.cameras.sessions() if sessions is None else sessions
+        return Count(
+            sent={name: sum(one.frames for one in every) for name, every in sent.items()},
+            taken=taken,
+            spoilt=self._by_camera(metrics.CAMERA_DROPS)
+            + self._by_camera(metrics.CAMERA_DECODE_ERRORS),
+            dropped_events=self._total(metrics.EVENTS_DROPPED),
+        )
+
+    def _by_camera(self, metric: metrics.Metric) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for host in self._workers():
+            found.update(self._site.meters.by_camera(host, metric.name))
+        return found
+
+    def _total(self, metric: metrics.Metric) -> int:
+        return sum(self._site.meters.total(host, metric.name) for host in self._workers())
+
+    def _workers(self) -> list[str]:
+        return [one.host for one in look(self._site.cluster).workers if one.host]

@@ -46,13 +46,16 @@ async def footprints(cluster: World) -> list[tuple[str, Footprint]]:
     return found
 
 
-def grown(name: str, before: Footprint, after: Footprint) -> Iterator[str]:
-    """A sentence for each thing of which it holds more than its cameras cost. Pure."""
+def grown(name: str, before: Footprint, after: Footprint, slack: int = SLACK) -> Iterator[str]:
+    """A sentence for each thing of which it holds more than its cameras cost. Pure.
+
+    So many threads or descriptors as `slack` says are not too many.
+    """
     more = max(0, after.cameras - before.cameras)
     bounds = (
         (after.megabytes, GROWTH * before.megabytes + CAMERA_MEGABYTES * more, "MB"),
-        (after.threads, before.threads + CAMERA_THREADS * more + SLACK, "threads"),
-        (after.descriptors, before.descriptors + CAMERA_DESCRIPTORS * more + SLACK, "descriptors"),
+        (after.threads, before.threads + CAMERA_THREADS * more + slack, "threads"),
+        (after.descriptors, before.descriptors + CAMERA_DESCRIPTORS * more + slack, "descriptors"),
     )
     for held, bound, what in bounds:
         if held > bound:

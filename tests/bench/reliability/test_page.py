@@ -8,7 +8,7 @@ import pytest
 
 from bench.line import Verdict
 from bench.reliability import result
-from bench.reliability.page import amended, good, rows
+from bench.reliability.page import amended, good, rows, wrongs
 from bench.reliability.result import Account, CameraResult, Measured, Repetition, SessionKind
 from bench.reliability.scenarios import SCENARIOS
 from bench.reliability.truth import Outcome
@@ -41,6 +41,16 @@ def test_what_missed_a_budget_or_was_broken_off_is_not_good() -> None:
     assert good(measured("node-killed", 14.9))
     assert not good(measured("node-killed", 15.1))
     assert not good(msgspec.structs.replace(measured("node-killed", 1.0), broken_off="n2"))
+
+
+def test_a_budget_that_nobody_was_judged_by_is_not_met() -> None:
+    nobody = measured("node-killed")
+    (repetition,) = nobody.repetitions
+    unaffected = tuple(msgspec.structs.replace(one, affected=False) for one in repetition.cameras)
+    untouched = msgspec.structs.replace(repetition, cameras=unaffected)
+    nobody = msgspec.structs.replace(nobody, repetitions=(untouched,))
+    assert not good(nobody)
+    assert len(wrongs(nobody)) == 2
 
 
 def test_a_page_of_nothing_but_what_was_measured_has_its_section_and_its_rows() -> None:

@@ -51,3 +51,14 @@ def test_no_camera_refuses_a_login() -> None:
     """A worker would leave it alone for longer than a short soak lasts."""
     assert 401 not in {fault.status for fault in FAULTS}
     assert {fault.kind for fault in FAULTS} == set(FaultKind) - {FaultKind.DEAD_UDP}  # it has TCP
+
+
+def test_a_fault_of_new_sessions_comes_with_a_cut_and_half_of_the_others_do() -> None:
+    acts = [act for act in course(CAMERAS, 3600, Random(1)) if act.fault]
+    met = {
+        kind: [act.cut for act in acts if act.fault and act.fault.kind is kind]
+        for kind in FaultKind
+    }
+    assert all(met[FaultKind.SDP])
+    assert all(met[FaultKind.STATUS])
+    assert 0.3 < sum(met[FaultKind.STALL]) / len(met[FaultKind.STALL]) < 0.7

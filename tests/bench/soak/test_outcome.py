@@ -1,10 +1,10 @@
 """What a soak finds wrong."""
 
+import msgspec
 import pytest
 
 from bench.reliability.truth import Window
-from bench.soak.outcome import leaks, losses
-from bench.soak.pods import is_grave
+from bench.soak.outcome import Count, leaks, losses, shortfalls
 from ingest_simulator.session import SessionRecord
 
 
@@ -44,21 +44,37 @@ def test_a_camera_that_was_well_must_not_lose_a_frame() -> None:
     every = {"well": [session(0, None)], "cut": [session(0, 5), session(6, None)]}
     window = Window(1, 19)
     assert list(losses(every, ["well"], window, 5)) == []
-    assert list(losses(every, ["well", "cut"], window, 5)) == ["cut was well, and lost 4 frames"]
+    assert list(losses(every, ["well", "cut"], window, 5)) == [
+        "cut was well, and nobody read 4 frames"
+    ]
+
+
+def test_a_camera_whose_sessions_are_not_all_remembered_is_told() -> None:
+    every = {"a": [msgspec.structs.replace(session(6, None), number=2)]}
+    (told,) = leaks(every, {"a": "Shared"}, 20)
+    assert told == "a had more sessions than the simulator remembers"
+
+
+def count(sent: int, taken: int, spoilt: int = 2, dropped_events: int = 0) -> Count:
+    return Count(
+        sent={"a": sent}, taken={"a": taken}, spoilt={"a": spoilt}, dropped_events=dropped_events
+    )
 
 
 @pytest.mark.parametrize(
-    ("line", "grave"),
+    ("after", "told"),
     [
-        ('{"level": "error", "event": "capture_crashed"}', True),
-        ('{"level": "critical", "event": "x"}', True),
-        ('{"level": "warning", "event": "an error of a camera"}', False),
-        ('{"level": "warning", "event": "operator_begins_anew"}', True),
-        ("Traceback (most recent call last):", True),
-        ("1:M 30 Nov 2026 * Ready to accept connections", False),
-        ("[]", False),
-        ("", False),
+        (count(1000, 995), []),
+        (count(1000, 994), ["a was well, and of its 900 frames 894 were taken"]),
+        (
+            count(1000, 1000, spoilt=3),
+            ["a was well, and 1 of its frames were dropped or not decoded"],
+        ),
+        (count(1000, 1000, dropped_events=7), ["7 events were dropped"]),
     ],
 )
-def test_a_line_that_somebody_must_look_at_is_seen(line: str, grave: bool) -> None:  # noqa: FBT001 - a table
-    assert is_grave(line) is grave
+def test_every_frame_of_a_well_camera_is_taken_and_every_event_told(
+    after: Count, told: list[str]
+) -> None:
+    since = after.since(count(100, 100))
+    assert list(shortfalls(since, ["a"], 5)) == told
