@@ -86,9 +86,10 @@ def test_the_image_of_redis_has_all_that_server_and_client_need(roots: dict[str,
         server = Program(household, "redis", within(roots["redis"], "redis-server", *options))
         server.start()
         ask = within(roots["redis"], "redis-cli", "-p", port, "info", "server")
+        until = time.monotonic() + 10
         answer = b""
-        while server.alive and not answer:
-            answer = subprocess.run(ask, check=False, capture_output=True).stdout
+        while server.alive and not answer and time.monotonic() < until:
+            answer = subprocess.run(ask, check=False, capture_output=True, timeout=10).stdout
         assert b"redis_mode:standalone" in answer, server.said
 
 

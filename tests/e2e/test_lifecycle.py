@@ -35,6 +35,7 @@ NEWER: Final = "99.0.0"
 FPS: Final = 5
 WORKERS: Final = 2
 ENDING_SECONDS: Final = 40.0  # in which all end; who waits for his cameras to be moved needs 60
+COMPLAINT_SECONDS: Final = 330.0  # in which `helm test` ends: it gives a pod 300
 OBJECTS: Final = "/registry/"  # in etcd
 ABOUT_NODES: Final = ("/registry/events/default/", "/registry/leases/kube-node-lease/")
 
@@ -105,7 +106,10 @@ def complaint(gateless: Installation) -> Iterator["subprocess.Popen[str]"]:
     with gateless.by.begin(
         str(HELM.built()), f"--namespace={GATELESS}", "test", gateless.release
     ) as test:
-        yield test
+        try:
+            yield test
+        finally:
+            test.kill()  # nothing to one that has ended
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +192,7 @@ def test_after_an_upgrade_every_pod_is_of_the_new_image(
 def test_helm_test_says_whom_it_could_not_ask(
     site: Site, complaint: "subprocess.Popen[str]"
 ) -> None:
-    said, _ = complaint.communicate()
+    said, _ = complaint.communicate(timeout=COMPLAINT_SECONDS)
 
     pod = f"cameras-{OURS}-test"
     assert complaint.returncode != 0
