@@ -28,8 +28,11 @@ from ingest_core.pool import CameraPool
 from ingest_operator.permissions import worker_rules
 from ingest_operator.settings import OperatorSettings
 
+_TMP: Final = "tmp"  # the volume at /tmp
 NAMES_OF_A_ROLE: Final = 500
 FAREWELL_SECONDS: Final = 10  # of a pod's grace, that a worker has left after it was relieved
+# An emptyDir keeps a cluster autoscaler from removing the node; in this one is nothing to keep.
+_EVICTABLE: Final = {"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": _TMP}
 _IDENTITY: Final = ("runAsUser", "runAsGroup", "fsGroup")
 _MOST_BUCKETS: Final = 1 << 10
 _MOST_WORKERS: Final = 1000  # of a pool, as its CRD has it
@@ -184,7 +187,7 @@ class _Maker:
             "template": {
                 "metadata": {
                     "labels": {**(self.pool.spec.worker.pod_labels), **self._labels()},
-                    "annotations": dict(self.pool.spec.worker.pod_annotations),
+                    "annotations": {**_EVICTABLE, **self.pool.spec.worker.pod_annotations},
                 },
                 "spec": self._pod(),
             },
@@ -211,7 +214,7 @@ class _Maker:
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [self._container()],
-            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, *worker.volumes],
+            "volumes": [{"name": _TMP, "emptyDir": {"sizeLimit": "64Mi"}}, *worker.volumes],
             **({"imagePullSecrets": [{"name": pull}]} if pull else {}),
             **{key: value for key, value in placed.items() if value},
         }
@@ -253,7 +256,7 @@ class _Maker:
                 "capabilities": {"drop": ["ALL"]},
             },
             "volumeMounts": [
-                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the pod
+                {"name": _TMP, "mountPath": "/tmp"},  # noqa: S108 - in the pod
                 *worker.volume_mounts,
             ],
         }

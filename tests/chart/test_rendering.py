@@ -98,6 +98,21 @@ def test_a_constraint_is_about_its_own_pods_unless_it_says_which(chart: Chart) -
     assert other == constraints[1]
 
 
+def test_a_node_is_removed_in_spite_of_a_pods_tmp_unless_the_values_say_otherwise(
+    chart: Chart,
+) -> None:
+    key = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+    for values, said in (
+        ({}, "tmp"),
+        ({"commonAnnotations": {key: "none"}}, "none"),
+        ({name: {"podAnnotations": {key: "none"}} for name in ("operator", "gateway")}, "none"),
+    ):
+        for one in of_kind(chart.render(values), "Deployment").values():
+            template = one["spec"]["template"]
+            assert template["metadata"]["annotations"][key] == said
+            assert [v["name"] for v in template["spec"]["volumes"] if "emptyDir" in v] == ["tmp"]
+
+
 def test_the_platform_says_who_runs_a_pod_where_the_chart_is_told_to_leave_it(
     chart: Chart,
 ) -> None:

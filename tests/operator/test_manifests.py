@@ -16,6 +16,7 @@ from ingest_operator.permissions import worker_rules
 from ingest_operator.settings import OperatorSettings
 from tests.fakes.states import pool
 
+EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 SELECTOR = {"camera-ingest.io/pool": "gate", "app.kubernetes.io/component": "worker"}
 LABELS = {
     **SELECTOR,
@@ -267,9 +268,17 @@ def test_what_a_pool_says_of_its_pods_is_passed_on() -> None:
     assert spec["priorityClassName"] == "high"
     template = stateful_set(of)["template"]["metadata"]
     assert template["labels"] == {**LABELS, "team": "video"}, "ours cannot be taken over"
-    assert template["annotations"] == {"scrape": "true"}
+    assert template["annotations"] == {EVICTABLE: "tmp", "scrape": "true"}
     account = made(of)["ServiceAccount", "gate-worker"]
     assert account["metadata"]["annotations"] == {"role": "arn"}
+
+
+def test_a_node_is_removed_in_spite_of_a_workers_tmp_unless_the_pool_says_otherwise() -> None:
+    for annotations, said in (({}, "tmp"), ({EVICTABLE: ""}, "")):
+        of = gate(worker_pod_annotations=annotations)
+        assert stateful_set(of)["template"]["metadata"]["annotations"] == {EVICTABLE: said}
+    assert pod(gate())["volumes"][0].keys() == {"name", "emptyDir"}
+    assert pod(gate())["volumes"][0]["name"] == "tmp"
 
 
 # Roles

@@ -22,7 +22,7 @@ spec:
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
   template:
     metadata:
-      {{- include "camera-ingest.podMetadata" (dict "root" $root "component" .component "labels" $values.podLabels "annotations" $values.podAnnotations) | nindent 6 }}
+      {{- include "camera-ingest.podMetadata" (dict "root" $root "component" .component "labels" $values.podLabels "annotations" $values.podAnnotations "unless" (dict "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes" "tmp")) | nindent 6 }}
     spec:
       serviceAccountName: {{ include "camera-ingest.account" (list $root .component) | quote }}
       enableServiceLinks: false # variables of Services begin as ours do
@@ -103,11 +103,14 @@ spec:
 - {name: CAMERA_INGEST_LOG_FORMAT, value: {{ .root.Values.logs.format }}}
 {{- end -}}
 
-{{/* Labels and annotations of a template's pods; takes what metadata takes, and no name. */}}
+{{/*
+Labels and annotations of a template's pods; takes what metadata takes, and no name, and what is
+annotated unless the user does it himself.
+*/}}
 {{- define "camera-ingest.podMetadata" -}}
 labels:
   {{- toYaml (mergeOverwrite dict .root.Values.commonLabels (.labels | default dict) (include "camera-ingest.selector" (list .root .component) | fromYaml)) | nindent 2 }}
-{{- with mergeOverwrite dict .root.Values.commonAnnotations (.annotations | default dict) }}
+{{- with mergeOverwrite dict (.unless | default dict) .root.Values.commonAnnotations (.annotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
