@@ -227,7 +227,8 @@ CAMERAS: Final = Metric(
 WORKERS: Final = Metric(
     f"{PREFIX}workers",
     "gauge",
-    "Workers of a pool: open, leaving, lost, gone.",
+    "Workers of a pool: open, leaving, released (it let go of its Lease, and is to be back), lost, "
+    "gone.",
     ("pool", "state"),
     programs=_OPERATOR,
 )

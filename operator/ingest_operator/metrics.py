@@ -9,9 +9,10 @@ from prometheus_client.registry import Collector
 
 from ingest_core import metrics
 from ingest_operator.cluster import Cluster
-from ingest_operator.state import CameraState, WorkerState
+from ingest_operator.state import CameraState, Life, WorkerState
 
 _UNSEEN = "Unknown"
+_RELEASED = "released"
 
 
 class OperatorMetrics(Collector):
@@ -57,11 +58,17 @@ class OperatorMetrics(Collector):
         for (pool, reason), count in sorted(cameras.items()):
             family.add_metric([pool, reason], count)
         yield family
-        workers = Counter((one.pool, one.life.value) for one in self._workers().values())
+        workers = Counter((one.pool, self._life(one)) for one in self._workers().values())
         family = metrics.WORKERS.family()
         for (pool, life), count in sorted(workers.items()):
             family.add_metric([pool, life], count)
         yield family
+
+    def _life(self, worker: WorkerState) -> str:
+        """How it is; for placing, one that let go of its Lease is lost, for people it is not."""
+        lease = self._cluster.leases.get(worker.name)
+        released = lease is not None and not lease.seen.holder
+        return _RELEASED if released and worker.life is Life.LOST else worker.life.value
 
 
 def _state(camera: CameraState) -> tuple[str, str]:

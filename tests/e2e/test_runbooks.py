@@ -128,6 +128,12 @@ def test_of_a_worker_that_is_lost_one_sees_its_pod_lease_and_node(
     assert "deleted" in guide.type("kubectl delete node", NODE="gone")
 
 
+@pytest.mark.types("docs/guide/runbooks/CameraWorkerMissing.md")
+def test_of_a_worker_that_does_not_come_back_one_sees_its_pod(guide: Typist) -> None:
+    assert WORKER in guide.type("kubectl -n NAMESPACE get pods", NAMESPACE=HERE)
+    guide.type("kubectl -n NAMESPACE describe pod", NAMESPACE=HERE, POD=WORKER)
+
+
 @contextmanager
 def applied(by: CommandLine, manifest: str) -> Iterator[None]:
     """It is there until the block ends."""

@@ -1,5 +1,6 @@
 """Cameras and workers by state, as they are when somebody asks."""
 
+import asyncio
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from ingest_operator.cluster import Kind
 from tests.fakes.memory_api import MemoryServer, put_camera, put_lease, put_pool
 from tests.fakes.operator_parts import Operator
 from tests.fakes.virtual_time import in_virtual_time
+
+LEASE_SECONDS = 10
 
 
 def condition(type_: str, status: str, reason: str) -> dict[str, str]:
@@ -42,6 +45,22 @@ async def test_cameras_are_counted_by_pool_and_reason_and_workers_by_life() -> N
     assert operator.count("workers", pool="default", state="open") == 1
     assert operator.count("workers", pool="default", state="leaving") == 1
     assert operator.count("workers", pool="default", state="gone") == 1
+
+
+@in_virtual_time
+async def test_a_worker_that_let_go_of_its_lease_is_not_lost_for_who_is_told_of_it() -> None:
+    server = MemoryServer()
+    operator = Operator(server)
+    put_pool(server, replicas=2)
+    put_lease(server, "default-0", "t", holder=None)
+    put_lease(server, "default-1", "t", duration=LEASE_SECONDS)
+    async with operator.running():
+        await asyncio.sleep(LEASE_SECONDS - 1)
+        assert operator.count("workers", pool="default", state="released") == 1
+        assert operator.count("workers", pool="default", state="open") == 1
+        await asyncio.sleep(2)  # nobody renewed
+        assert operator.count("workers", pool="default", state="released") == 1
+        assert operator.count("workers", pool="default", state="lost") == 1
 
 
 @contextmanager
