@@ -57,6 +57,16 @@ RULES: Final = (
 )
 
 
+def written() -> set[str]:
+    """Plurals of what the operator writes for others to go by: all but its Events."""
+    return {
+        resource.partition("/")[0]
+        for rule in RULES
+        if not {"create", "patch"}.isdisjoint(rule.verbs)
+        for resource in rule.resources
+    } - {"events"}
+
+
 def worker_rules(leases: tuple[str, ...]) -> tuple[Rule, ...]:
     """What a pool's workers may do: to these Leases, and to no other program's.
 

@@ -24,36 +24,15 @@ from ingest_core.errors import (
 )
 from ingest_core.kube.client import Api
 from ingest_core.kube.informer import Page
-from ingest_core.kube.resources import (
-    CAMERAS,
-    DISRUPTION_BUDGETS,
-    LEASES,
-    POOLS,
-    ROLE_BINDINGS,
-    ROLES,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-    STATEFUL_SETS,
-    Resource,
-)
+from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, STATEFUL_SETS, Resource
 from ingest_core.logs import Folded
+from ingest_operator import permissions
 from ingest_operator.cluster import Cluster, Kind
 from ingest_operator.manifests import Manifest
 from ingest_operator.plan import Write
 from ingest_operator.state import Headed, Meta
 
 AT_ONCE: Final = 32
-WRITTEN: Final = (
-    CAMERAS,
-    POOLS,
-    LEASES,
-    DISRUPTION_BUDGETS,
-    ROLE_BINDINGS,
-    ROLES,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-    STATEFUL_SETS,
-)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -97,8 +76,8 @@ class Writer:
         self._cluster = cluster
         self._holds = holds
         self._errors = errors
-        for resource in WRITTEN:  # at 0 from the start: `increase` does not see a series being born
-            errors.labels(resource.plural)
+        for plural in permissions.written():  # from 0: `increase` does not see a series being born
+            errors.labels(plural)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._denied = ("", "", "")  # resource, name and error of the last one
         self._denials = Folded(self._tell_denials)
