@@ -8,7 +8,8 @@ import msgspec
 from bench.reliability import truth
 from bench.reliability.result import SessionKind
 from bench.reliability.truth import Window
-from bench.soak.memory import Curve
+from bench.soak import memory
+from bench.soak.memory import Curve, together
 from ingest_simulator.session import SessionRecord
 from tests.cluster.sessions import overlaps
 
@@ -112,10 +113,11 @@ def shortfalls(count: Count, unharmed: Iterable[str], fps: int) -> Iterator[str]
         yield f"{count.dropped_events} events were dropped"
 
 
-def growth(curves: Iterable[Curve]) -> Iterator[str]:
-    """A sentence for each pod whose memory is not flat."""
-    for curve in curves:
-        if not curve.flat:
+def growth(curves: Sequence[Curve]) -> Iterator[str]:
+    """A sentence for each pod whose memory is not flat, and one if that of all together is not."""
+    bounds = [*((one, memory.GROWTH) for one in curves), (together(curves), memory.TOGETHER)]
+    for curve, most in bounds:
+        if not curve.is_flat(most):
             grown = f"{curve.warm / 1e6:.0f} to {curve.ended / 1e6:.0f} MB"
             yield f"{curve.pod} grew from {grown}"
 

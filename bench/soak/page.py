@@ -18,6 +18,7 @@ def page(outcome: Outcome) -> str:
         fps=fleet.FPS,
         workers=fleet.WORKERS,
         percent=100 * (memory.GROWTH - 1),
+        together=100 * (memory.TOGETHER - 1),
         slack=memory.SLACK / 1e6,
         warm=run.WARM_SECONDS / 60,
         more=run.MORE,
@@ -38,12 +39,9 @@ def lines(outcome: Outcome) -> Iterator[str]:
     if not outcome.broken:
         yield "- All of the above held."
     yield ""
-    columns = ("pod", "CPU, cores", "MB, second quarter", "last quarter", "MB more an hour")
-    yield f"| {' | '.join(columns)} | over time | from, to MB |"
-    yield "|---" * (len(columns) + 2) + "|"
-    for curve in outcome.curves:
-        figures = (curve.warm / 1e6, curve.ended / 1e6, curve.hourly / 1e6)
-        held = " | ".join(f"{figure:.1f}" for figure in figures)
-        lowest, highest = min(curve.held) / 1e6, max(curve.held) / 1e6
-        drawn = f"`{curve.drawn()}` | {lowest:.1f}, {highest:.1f}"
-        yield f"| `{curve.pod}` | {curve.cores:.3f} | {held} | {drawn} |"
+    yield "| pod | CPU, cores | MB, third quarter | last quarter | over time | from, to MB |"
+    yield "|---|---|---|---|---|---|"
+    for curve in (*outcome.curves, memory.together(outcome.curves)):
+        held = f"{curve.warm / 1e6:.1f} | {curve.ended / 1e6:.1f} | `{curve.drawn()}`"
+        span = f"{min(curve.held) / 1e6:.1f}, {max(curve.held) / 1e6:.1f}"
+        yield f"| {curve.pod} | {curve.cores:.3f} | {held} | {span} |"

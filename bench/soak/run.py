@@ -154,11 +154,8 @@ class Soak:
         for act in acts:  # what became due in the last moment
             self._do(act)
         cores = {name: (cpu - used[name]) / self._seconds for name, cpu in pods.cpu().items()}
-        hours = self._seconds / 3600
         curves = [
-            Curve(name, tuple(sizes), hours, cores.get(name, 0.0))
-            for name, sizes in held.items()
-            if sizes
+            Curve(name, tuple(sizes), cores.get(name, 0.0)) for name, sizes in held.items() if sizes
         ]
         return curves, Window(began, clock.time())
 

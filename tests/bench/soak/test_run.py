@@ -106,9 +106,15 @@ def test_what_goes_wrong_is_told(mishap: Mishap, told: str) -> None:
 
 def test_a_pod_that_grows_is_told() -> None:
     site = PlayedSite()
-    site.leaks[WORKER] = 10_000
-    (told,) = soak(site).broken
-    assert told == "default-0 grew from 107 to 116 MB"
+    site.leaks[WORKER] = 30_000
+    told = soak(site).broken
+    assert told == ("default-0 grew from 134 to 147 MB", "all together grew from 334 to 347 MB")
+
+
+def test_pods_that_grow_a_little_all_of_them_are_told() -> None:
+    site = PlayedSite()
+    site.leaks.update(dict.fromkeys(HOSTS, 5_000))
+    assert soak(site).broken == ("all together grew from 317 to 324 MB",)
 
 
 def test_of_a_program_that_logs_nothing_nothing_is_known() -> None:
