@@ -33,8 +33,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
     yield ""
     yield f"- Faults: {sum(outcome.faults.values())} ({faults}); {outcome.cut} times with a cut."
     yield f"- Sessions opened: {outcome.sessions}. Lines of logs read: {outcome.lines}."
-    well = f"{outcome.unharmed} cameras without a fault"
-    yield f"- The {well} sent {outcome.sent} frames, of which {outcome.taken} were taken by then."
+    taken = f"workers took {outcome.taken}, counted from a moment before to a moment after"
+    yield f"- The {outcome.unharmed} cameras without a fault sent {outcome.sent} frames; {taken}."
     yield from (f"- BROKEN: {sentence}" for sentence in outcome.broken)
     if not outcome.broken:
         yield "- All of the above held."
