@@ -1,8 +1,8 @@
 """Commands of Go modules, built once from a go.sum that pins them.
 
-Promise: what is built lies outside the checkout, keyed by its go.sum (or by its sources, if it
-needs no other module), appears there whole or not at all, and is never built twice at once. Nothing
-is downloaded but Go modules, by `go`.
+Promise: what is built lies outside the checkout, keyed by all that decides what it is, but for Go
+itself; it appears there whole or not at all, and is never built twice at once. Nothing is
+downloaded but Go modules, by `go`.
 """
 
 import hashlib
@@ -45,9 +45,7 @@ class GoCommand:
     @property
     def target(self) -> Path:
         """Where it is once it was built."""
-        pinned = HERE / self.folder / "go.sum"
-        sources = [pinned] if pinned.exists() else sorted((HERE / self.folder).glob("*.go"))
-        key = hashlib.sha256(b"".join(one.read_bytes() for one in sources)).hexdigest()[:12]
+        key = key_of(self, (HERE / self.folder).iterdir())
         return cache.folder() / f"{self.folder}-{key}" / self.name
 
     def reason_to_build(self) -> str | None:
@@ -64,17 +62,34 @@ class GoCommand:
         """
         return cache.made_once(self.target, self._build)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of `go build`."""
+        flags = " ".join(("-s -w", *(f"-X {key}={value}" for key, value in self.stamps.items())))
+        return ("-ldflags", flags, "-tags", ",".join(self.tags))
+
     def _build(self, part: Path) -> None:
         go = shutil.which("go")
         if go is None:
             raise Unavailable(f"there is no Go to build {self.name} with")
-        flags = " ".join(("-s -w", *(f"-X {key}={value}" for key, value in self.stamps.items())))
-        options = ("-ldflags", flags, "-tags", ",".join(self.tags))
-        command = [go, "build", *options, "-o", str(part), self.package]
+        command = [go, "build", *self.options, "-o", str(part), self.package]
         folder = HERE / self.folder
         done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise Unavailable(f"{self.name} does not build: {done.stderr.strip()[-500:]}")
+
+
+def key_of(command: GoCommand, files: Iterable[Path]) -> str:
+    """Another one for whatever else would be built from these files: what `go` is told, and them.
+
+    Args:
+        command: Its `name` and `version` only say what it is called.
+        files: Of its folder.
+    """
+    digest = hashlib.sha256(repr((command.package, *command.options)).encode())
+    for file in sorted(file for file in files if file.suffix in (".go", ".mod", ".sum")):
+        digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def build_as_program(commands: Iterable[GoCommand], build: Callable[[], object]) -> int:
