@@ -5,6 +5,7 @@ The simulator runs beside the control plane, so no node's death touches it.
 
 import os
 import re
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +53,7 @@ class RealCluster:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         try:
             return self._by.kubectl(*arguments, stdin=stdin)
-        except Failed as error:
+        except (Failed, subprocess.TimeoutExpired) as error:
             raise NotWell(str(error)) from None
 
     def crash(self, node: str) -> None:
@@ -114,7 +115,7 @@ class SimulatedCameras:
 
 
 class WorkerMeters:
-    """Metrics, read from a pod itself."""
+    """Metrics, read from a pod itself. Raises NotWell."""
 
     def __init__(self) -> None:
         self._http = urllib3.PoolManager(retries=False, timeout=30)
@@ -129,7 +130,10 @@ class WorkerMeters:
         return found
 
     def _samples(self, host: str, metric: str) -> Iterator[Sample]:
-        answer = self._http.request("GET", f"http://{host}:{names.WORKER_PORT}/metrics")
+        try:
+            answer = self._http.request("GET", f"http://{host}:{names.WORKER_PORT}/metrics")
+        except urllib3.exceptions.HTTPError as error:
+            raise NotWell(f"{host} tells no metrics: {error}") from None
         for family in text_string_to_metric_families(answer.data.decode()):
             yield from (one for one in family.samples if one.name == metric)
 

@@ -43,4 +43,6 @@ def _read(hierarchy: str, uid: str, file: str) -> str | None:
 
 @cache  # to find it is to walk through those of the whole machine
 def _cgroup(hierarchy: str, uid: str) -> Path:
-    return next((CGROUPS / hierarchy).rglob(f"pod{uid}"), Path("/gone"))
+    for found in (CGROUPS / hierarchy).rglob(f"pod{uid}"):
+        return found
+    raise FileNotFoundError(f"no cgroup of the pod {uid} is here")

@@ -60,8 +60,8 @@ class Curve(msgspec.Struct, frozen=True):
 
 
 def together(curves: Sequence[Curve]) -> Curve:
-    """The curve of all pods, as if they were one."""
-    held = tuple(map(sum, zip(*(curve.held for curve in curves), strict=False)))
+    """The curve of all pods, as if they were one; of each there are as many looks."""
+    held = tuple(map(sum, zip(*(curve.held for curve in curves), strict=True)))
     return Curve("all together", held, sum(curve.cores for curve in curves))
 
 

@@ -66,12 +66,17 @@ class Pods:
                 yield f"{name} was started again {restarts} times"
 
     def grave_lines(self) -> Iterator[str]:
-        """What our programs logged since the last look that somebody must look at."""
+        """What our programs logged since the last look that somebody must look at.
+
+        A log that is shorter than before was begun anew: what stood between is lost.
+        """
         for name in self._ours:
             lines = self._cluster.kubectl("logs", name).splitlines()
-            new = lines[self._read[name] :]
-            self._read[name] = len(lines)
-            yield from (f"{name}: {line}" for line in new if is_grave(line))
+            before, self._read[name] = self._read[name], len(lines)
+            if len(lines) < before:
+                yield f"{name} has a log of {len(lines)} lines, which had {before}"
+                before = 0
+            yield from (f"{name}: {line}" for line in lines[before:] if is_grave(line))
 
     def unread(self) -> Iterator[str]:
         """A sentence for each program of whose log not a line was read: nothing is known of it."""

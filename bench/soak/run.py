@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from bench.reliability import fleet, truth
 from bench.reliability.cluster import Clock, Kubernetes, NotWell
@@ -30,6 +30,7 @@ _LOOK_SECONDS: Final = (1.0, 5.0)
 _LOG_SECONDS: Final = 60.0
 _PAUSE: Final = 0.1
 
+T = TypeVar("T")
 Tell = Callable[[str], None]
 
 
@@ -47,7 +48,7 @@ class Cameras(Protocol):
 
 
 class Meters(Protocol):
-    """Metrics, read from a pod itself."""
+    """Metrics, read from a pod itself. Raises NotWell."""
 
     def total(self, host: str, metric: str, /) -> int: ...
 
@@ -95,15 +96,18 @@ class Soak:
         pods = Pods(self._site.cluster, self._site.kernel)
         held, counted = pods.footprints(), self._count()
         curves, window = self._misbehave(pods)
-        self._until_even()
-        for name, after in pods.footprints().items():
-            self._broken += grown(name, held[name], after, MORE)
+        self._ask(self._until_even)
+        after = pods.footprints()
+        for name in held.keys() & after.keys():
+            self._broken += grown(name, held[name], after[name], MORE)
         self._look(pods)
+        measured = held.keys() & after.keys() & {curve.pod for curve in curves}
+        self._broken += (f"{name} is not measured" for name in pods.names if name not in measured)
         self._broken += pods.unread()
         if self._seconds >= WARM_SECONDS:
             self._broken += outcome.growth(curves)
         sessions = self._site.cameras.sessions()
-        count = self._count(sessions).since(counted)
+        count = (self._ask(lambda: self._count(sessions)) or counted).since(counted)
         self._broken += outcome.leaks(sessions, self._site.kinds, self._site.clock.time())
         self._broken += outcome.losses(sessions, self._unharmed, window, fleet.FPS)
         self._broken += outcome.shortfalls(count, self._unharmed, fleet.FPS)
@@ -154,8 +158,11 @@ class Soak:
         for act in acts:  # what became due in the last moment
             self._do(act)
         cores = {name: (cpu - used[name]) / self._seconds for name, cpu in pods.cpu().items()}
+        looks = max(map(len, held.values()))
         curves = [
-            Curve(name, tuple(sizes), cores.get(name, 0.0)) for name, sizes in held.items() if sizes
+            Curve(name, tuple(sizes), cores[name])
+            for name, sizes in held.items()
+            if len(sizes) == looks and name in cores
         ]
         return curves, Window(began, clock.time())
 
@@ -166,12 +173,16 @@ class Soak:
             cameras.cut(act.camera)
 
     def _look(self, pods: Pods) -> None:
-        """Hold the pods to their rules; who cannot be asked has broken one, and ends nothing."""
+        """Hold the pods to their rules."""
+        self._broken += self._ask(lambda: [*pods.changes(), *pods.grave_lines()]) or ()
+
+    def _ask(self, question: Callable[[], T]) -> T | None:
+        """The answer; who does not give one has broken a rule, and ends nothing."""
         try:
-            self._broken += pods.changes()
-            self._broken += pods.grave_lines()
+            return question()
         except NotWell as error:
             self._broken.append(str(error))
+            return None
 
     def _until_even(self) -> None:
         """Each camera is received in one session; what does not come in time is a broken rule."""

@@ -41,6 +41,7 @@ class PlayedSite:
         faulty: 1 while a camera has a fault.
         filled: Hosts whose streams were filled.
         deaf: Kubernetes answers nobody.
+        unseen: UIDs of pods of which the kernel tells nothing.
     """
 
     clock: PlayedClock = field(default_factory=PlayedClock)
@@ -58,6 +59,7 @@ class PlayedSite:
     faulty: Counter[str] = field(default_factory=Counter)
     filled: list[str] = field(default_factory=list)
     deaf: bool = False
+    unseen: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._began = self.clock.time()
@@ -151,12 +153,15 @@ class PlayedSite:
 
     def memory(self, uid: str) -> int | None:
         grown = round(self.leaks[uid] * (self.clock.time() - self._began))
-        return _BYTES + grown if uid in self.uids.values() else None
+        return _BYTES + grown if self._is_seen(uid) else None
 
     def cpu(self, uid: str) -> float | None:
-        return self.clock.time() if uid in self.uids.values() else None
+        return self.clock.time() if self._is_seen(uid) else None
 
     def holds(self, uid: str) -> Footprint | None:
-        if uid not in self.uids.values():
+        if not self._is_seen(uid):
             return None
         return Footprint(0, 100.0, 10 + self.held, 10 + self.held)
+
+    def _is_seen(self, uid: str) -> bool:
+        return uid in self.uids.values() and uid not in self.unseen

@@ -44,7 +44,7 @@ def test_it_is_drawn_from_its_lowest_to_its_highest() -> None:
 
 
 def test_all_together_are_the_sum_of_what_each_held() -> None:
-    whole = together([curve_of(1, 2, 3, 4), curve_of(10, 20, 30)])
+    whole = together([curve_of(1, 2, 3), curve_of(10, 20, 30)])
     assert (whole.held, whole.cores) == ((11, 22, 33), 1.0)
 
 

@@ -58,6 +58,14 @@ def deaf(site: PlayedSite) -> None:
     site.clock.after(90, back)
 
 
+def deaf_for_ever(site: PlayedSite) -> None:
+    site.deaf = True
+
+
+def begun_anew(site: PlayedSite) -> None:
+    site.logs[WORKER] = []
+
+
 def left_alone(site: PlayedSite) -> None:
     site.ended = site.clock.time()
 
@@ -89,6 +97,8 @@ def counted(metric: metrics.Metric) -> Mishap:
         (gone, "redis is not the pod that it was"),
         (complained, f"default-0: {GRAVE}"),
         (deaf, "nobody answers"),
+        (deaf_for_ever, "nobody answers"),
+        (begun_anew, "default-0 has a log of 0 lines, which had 1"),
         (left_alone, "a was well, and nobody read 4 frames"),
         (read_twice, "b has 2 sessions"),
         (not_taken, "a was well, and of its 9000 frames 8994 were taken"),
@@ -115,6 +125,26 @@ def test_pods_that_grow_a_little_all_of_them_are_told() -> None:
     site = PlayedSite()
     site.leaks.update(dict.fromkeys(HOSTS, 5_000))
     assert soak(site).broken == ("all together grew from 317 to 324 MB",)
+
+
+def test_the_growth_of_the_others_is_told_when_a_pod_has_gone() -> None:
+    site = PlayedSite()
+    site.leaks.update(dict.fromkeys(HOSTS, 5_000))
+    broken = soak(site, gone).broken
+    assert "redis is not measured" in broken
+    assert "all together grew from 211 to 216 MB" in broken
+
+
+def test_a_pod_that_goes_at_once_ends_nothing() -> None:
+    site = PlayedSite()
+    site.clock.after(6, lambda: gone(site))
+    assert "redis is not the pod that it was" in soak(site).broken
+
+
+def test_of_a_pod_that_is_not_measured_nothing_is_known() -> None:
+    site = PlayedSite()
+    site.unseen.add(WORKER)
+    assert soak(site).broken == ("default-0 is not measured",)
 
 
 def test_of_a_program_that_logs_nothing_nothing_is_known() -> None:
