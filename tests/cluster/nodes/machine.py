@@ -101,6 +101,13 @@ class Machine:
             raise
         self._holder = holder
         self.household.order("kill", str(self._pid))
+        try:
+            self._prepare()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _prepare(self) -> None:
         where = str(self.directory)
         self.run("mount", "--bind", where, where)
         self.run("mount", "--make-rshared", where)  # what the kubelet mounts, containers see
