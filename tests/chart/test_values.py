@@ -102,7 +102,7 @@ def test_the_schema_takes_nothing_that_it_does_not_know() -> None:
         *(
             (
                 {"monitoring": {name: {"enabled": True}}, "networkPolicy": {"enabled": True}},
-                f"networkPolicy.metricsFrom must say where Prometheus is, with monitoring.{name}:",
+                f"networkPolicy.metricsFrom must say where Prometheus is, with monitoring.{name},",
             )
             for name in ("serviceMonitor", "podMonitor")
         ),
@@ -247,6 +247,14 @@ def test_a_users_variable_takes_the_place_of_the_charts(chart: Chart) -> None:
     named = pod["template"]["spec"]["containers"][0]["env"]
     assert [one["value"] for one in named if one["name"] == "CAMERA_INGEST_LISTEN"] == [":9000"]
     assert len({one["name"] for one in named}) == len(named)
+
+
+def test_a_pool_may_be_scaled_from_nothing_by_what_is_told_without_workers(chart: Chart) -> None:
+    trigger = {"type": "External", "external": {"metric": {"name": "cameras"}}}
+    by = {"kind": "HorizontalPodAutoscaler", "minReplicas": 0, "triggers": [trigger]}
+    scaler = of_kind(chart.render({"pool": {"autoscaling": by}}), "HorizontalPodAutoscaler")
+    (made,) = scaler.values()
+    assert made["spec"]["minReplicas"] == 0
 
 
 def test_a_pool_that_others_scale_is_not_scaled_back_by_an_upgrade(chart: Chart) -> None:
