@@ -77,6 +77,7 @@ class Pools:
         self._applied: dict[str, dict[Key, _Applied]] = {}
         self._ours: set[tuple[str, Key]] = set()  # objects that are a pool's, by the pool's uid
         self._listed: set[str] = set()  # pools of which all that is granted is known
+        self._forgotten = False  # all of it, before the next pass
         self._until = inf  # when this pass is to be cut
         self._cut: str | None = None  # the pool in which the last one was
         self._refusals: Refusals[Key] = Refusals()
@@ -87,10 +88,8 @@ class Pools:
         return self._now() if self._cut is not None else self._refusals.next(self._now())
 
     def forget(self) -> None:
-        """Apply everything again at the next pass."""
-        self._applied.clear()
-        self._listed.clear()
-        self._refusals.keep(())
+        """Apply everything again at the next pass; one that goes on ends as it began."""
+        self._forgotten = True
 
     async def objects(
         self, cluster: Cluster, replicas: Mapping[str, int], workers: Mapping[str, WorkerState]
@@ -100,6 +99,11 @@ class Pools:
         Raises:
             NotLeading: This process could not renew its Lease in time.
         """
+        if self._forgotten:
+            self._forgotten = False
+            self._applied.clear()
+            self._listed.clear()
+            self._refusals.keep(())
         members = _by_pool(cluster)
         self._until = self._now() + PASS_SECONDS
         first, self._cut = self._cut or "", None

@@ -117,6 +117,25 @@ async def test_after_a_resync_everything_is_applied_again_so_that_drift_is_repai
     assert keeper.server.find(SERVICES, "default")["spec"] == service["spec"]
 
 
+@pytest.mark.parametrize("label", ["roles", "services", "statefulsets"])
+async def test_a_resync_in_the_middle_of_a_pass_is_one_before_the_next(
+    keeper: Keeper, label: str
+) -> None:
+    due = {label}
+
+    async def resync(call: Call) -> None:
+        if call.label in due:
+            due.clear()
+            keeper.pools.forget()
+
+    keeper.api.before = resync
+    await keeper.keep()
+    again = await keeper.keep()
+    assert again.count("list roles") == 1, "what is granted may be more than this process knows"
+    assert len(again) == 2 + MADE_OF
+    assert await keeper.keep() == []
+
+
 async def test_what_was_refused_is_applied_again_and_is_no_matter_of_the_rest(
     keeper: Keeper,
 ) -> None:
