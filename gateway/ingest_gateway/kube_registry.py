@@ -145,10 +145,12 @@ class KubeRegistry(KubeCameras):
             RegistryUnavailable: It could not be read.
             NotAllowed: The cluster refuses.
         """
+        known = self.cameras.get(name)
         try:
             self.put(lenient.decode(await self._api.get(CAMERAS, name), Camera))
         except ApiNotFound:
-            self.drop(name)
+            if known is not None:
+                self.drop(name, known.metadata.uid)  # not one that was made anew meanwhile
         except ApiRefused as error:
             raise told(error) from None
 

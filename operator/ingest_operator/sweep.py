@@ -122,7 +122,7 @@ class Sweeper:
             still = [
                 name
                 for name, head in listed.items()
-                if self._is_behind(kind, head) and await self._exists(kind, name)
+                if self._is_behind(kind, head) and await self._exists(kind, head)
             ]
             if still:
                 raise WatchDead(f"the watch of {kind} did not tell of {', '.join(still[:3])}")
@@ -162,10 +162,12 @@ class Sweeper:
             self._cluster.gone(kind, name, at)
         return newer
 
-    async def _exists(self, kind: Kind, name: str) -> bool:
-        query = {"fieldSelector": f"metadata.name={name}"}
+    async def _exists(self, kind: Kind, head: Meta) -> bool:
+        """Is it there still, and not another one of its name, made since?"""
+        query = {"fieldSelector": f"metadata.name={head.name}"}
         page = await self._ask(Call("list", RESOURCES[kind], query=query))
-        return bool(msgspec.json.decode(page, type=Page).items)
+        items = msgspec.json.decode(page, type=Page).items
+        return any(msgspec.json.decode(raw, type=Headed).metadata.uid == head.uid for raw in items)
 
     async def _ask(self, call: Call) -> bytes:
         """Raises Obstructed, ApiConflict, ApiUnavailable."""

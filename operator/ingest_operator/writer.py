@@ -5,6 +5,7 @@ was answered is taken over at once, so that the next plan does not wait for the 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,7 +24,7 @@ from ingest_core.errors import (
     IngestError,
 )
 from ingest_core.kube.client import Api
-from ingest_core.kube.informer import Page
+from ingest_core.kube.informer import Page, version
 from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, STATEFUL_SETS, Resource
 from ingest_core.logs import Folded
 from ingest_operator import permissions
@@ -249,11 +250,12 @@ class Writer:
         ask: Callable[[], Awaitable[bytes | None]],
     ) -> bool:
         async with self._slots:
+            known = None if kind is None else self._cluster.head(kind, name)
             try:
                 answer = await ask()
             except ApiNotFound:
-                if kind is not None:
-                    self._forget(kind, name)
+                if kind is not None and known is not None:  # and not what was made anew meanwhile
+                    self._cluster.gone(kind, name, version(known.resource_version))
                 return False
             except (ApiConflict, ApiInvalid) as error:
                 # Written by a worker, a user or another leader since, or made anew: look again.
@@ -262,7 +264,8 @@ class Writer:
                 tell = log.warning if isinstance(error, ApiInvalid) else log.info
                 tell("write_refused", resource=resource.plural, name=name, error=str(error))
                 if kind is not None:
-                    await self._look(resource, kind, name)
+                    with contextlib.suppress(ApiRefused):  # the watch tells, too
+                        await self._look(resource, kind, name)
                 return False
             except ApiRefused as error:
                 self._errors.labels(resource.plural).inc()
@@ -278,17 +281,12 @@ class Writer:
 
     async def _look(self, resource: Resource, kind: Kind, name: str) -> None:
         """Read an object anew that is not what was believed; by a list: `get` is not allowed."""
-        page = await self._api.get(resource, fieldSelector=f"metadata.name={name}")
-        items = msgspec.json.decode(page, type=Page).items
-        for item in items:
+        answer = await self._api.get(resource, fieldSelector=f"metadata.name={name}")
+        page = msgspec.json.decode(answer, type=Page)
+        for item in page.items:
             self._cluster.see(kind, msgspec.json.decode(item))
-        if not items:
-            self._forget(kind, name)
-
-    def _forget(self, kind: Kind, name: str) -> None:
-        head = self._cluster.head(kind, name)
-        if head is not None:
-            self._cluster.gone(kind, name, int(head.resource_version or 0))
+        if not page.items:
+            self._cluster.gone(kind, name, version(page.metadata.resource_version))
 
     def _tell_denials(self, count: int) -> None:
         """The last one, once a second: a policy may refuse hundreds."""

@@ -30,13 +30,14 @@ from ingest_core.errors import (
 )
 from ingest_core.kube.access import Access
 from ingest_core.kube.client import Api, Call
-from ingest_core.model import Camera, CameraSpec, PushSource, RtspSource, Source
+from ingest_core.model import Camera, CameraSpec, Metadata, PushSource, RtspSource, Source
 from ingest_core.objects import referring
 from ingest_gateway.kube_registry import KubeRegistry
 from ingest_gateway.permissions import RULES
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Client, Refused
 from tests.fakes.cluster_registry import account, synced
+from tests.fakes.memory_api import MemoryApi, MemoryServer
 
 RTSP = CameraSpec(source=Source(rtsp=RtspSource(url="rtsp://10.0.0.7/x")))
 LOGIN = {"username": "admin", "password": "hunter2"}
@@ -324,6 +325,23 @@ async def test_a_name_that_the_watch_has_not_told_of_is_taken_all_the_same(
     with pytest.raises(CameraExists):
         await gateway.registry.create("lobby", RTSP, LOGIN)
     assert there.secrets() == {}
+
+
+async def test_a_camera_made_anew_while_the_last_one_is_said_to_be_gone_stays() -> None:
+    api = MemoryApi(MemoryServer())
+    registry = KubeRegistry(api)
+    before, anew = (
+        Camera(metadata=Metadata(name="lobby", uid=uid, resource_version=version), spec=RTSP)
+        for uid, version in (("u1", "1"), ("u2", "3"))
+    )
+    registry.put(before)
+
+    async def meanwhile(_: Call) -> None:
+        registry.put(anew)
+
+    api.before = meanwhile
+    await registry.look_up("lobby")
+    assert registry.cameras["lobby"].metadata.uid == "u2"
 
 
 async def test_what_was_deleted_does_not_come_back_because_the_watch_is_late(

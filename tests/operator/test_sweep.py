@@ -111,6 +111,26 @@ async def test_what_is_made_while_it_is_listed_is_not_swept() -> None:
     assert set(eyes.cluster.cameras) == {"a", "b"}
 
 
+@in_virtual_time
+async def test_a_watch_need_not_have_told_of_what_was_made_anew_a_moment_ago() -> None:
+    eyes = Eyes()
+    put_camera(eyes.server, "a")
+    eyes.open = False
+    put_camera(eyes.server, "a", weight=7)
+
+    async def anew() -> None:
+        await asyncio.sleep(GRACE_SECONDS / 2)
+        eyes.open = True
+        eyes.server.drop(CAMERAS, "a")
+        eyes.open = False
+        put_camera(eyes.server, "a")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(anew())
+        await eyes.sweeper.look()
+    assert not eyes.cluster.cameras
+
+
 @pytest.mark.parametrize("change", ["added", "changed"])
 def test_a_watch_that_does_not_tell_what_is_listed_is_dead(change: str) -> None:
     @in_virtual_time

@@ -8,7 +8,13 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from ingest_core import manifest, metrics
-from ingest_core.errors import ApiForbidden, ApiInvalid, ApiUnavailable
+from ingest_core.errors import (
+    ApiConflict,
+    ApiForbidden,
+    ApiInvalid,
+    ApiNotFound,
+    ApiUnavailable,
+)
 from ingest_core.kube.client import APPLY, Call
 from ingest_core.kube.resources import CAMERAS, LEASES, POOLS, ROLES
 from ingest_core.names import OPERATOR_MANAGER, UNREADY_MANAGER, WORKER_MANAGER
@@ -122,6 +128,51 @@ async def test_a_camera_that_is_gone_is_forgotten(hand: Hand) -> None:
     assert await hand.write("default-0") == []
     assert not hand.cluster.cameras
     assert hand.errors() == 0
+
+
+async def test_one_made_anew_before_the_last_one_is_said_to_be_gone_is_known(hand: Hand) -> None:
+    hand.camera()
+
+    async def gone(call: Call) -> None:
+        assert call.verb == "patch"
+        hand.server.drop(CAMERAS, "lobby")
+        hand.camera(weight=2)
+        raise ApiNotFound(404, "NotFound", "it is gone")
+
+    hand.api.before = gone
+    await hand.write("default-0")
+    assert hand.cluster.cameras["lobby"].weight == 2
+
+
+async def test_one_made_anew_before_a_list_says_that_there_is_none_is_known(hand: Hand) -> None:
+    hand.camera()
+    hand.server.drop(CAMERAS, "lobby")
+
+    async def conflict(call: Call) -> None:
+        if call.verb == "patch":
+            raise ApiConflict(409, "Conflict", "changed")
+
+    async def meanwhile(call: Call) -> None:
+        if call.verb == "list":
+            hand.camera(weight=2)
+
+    hand.api.before, hand.api.after = conflict, meanwhile
+    await hand.write("default-0")
+    assert hand.cluster.cameras["lobby"].weight == 2
+
+
+async def test_moves_that_were_written_count_though_one_cannot_be_looked_at(hand: Hand) -> None:
+    for name in ("a", "b"):
+        hand.camera(name)
+
+    async def refuse(call: Call) -> None:
+        if call.verb == "list":
+            raise ApiForbidden(403, "Forbidden", "no rights")
+        if call.verb == "patch" and call.name == "a":
+            raise ApiConflict(409, "Conflict", "changed")
+
+    hand.api.before = refuse
+    assert await hand.write("default-0") == ["b"]
 
 
 async def test_a_camera_that_was_made_anew_is_not_given_what_was_meant_for_the_old_one(

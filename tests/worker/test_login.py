@@ -1,8 +1,13 @@
 """What a session needs of Secrets: read anew each time, and kept nowhere but in memory."""
 
+import asyncio
+import contextlib
 import stat
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +71,32 @@ async def test_a_login_may_be_under_other_keys(logins: Logins) -> None:
 async def test_without_a_secret_there_is_no_login(logins: Logins) -> None:
     assert (await logins.target(rtsp(), Decode.ALL)).credentials is None
     assert await logins.token(None) is None
+
+
+async def test_authorities_that_are_written_at_once_are_all_there(
+    logins: Logins, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = tempfile.TemporaryDirectory
+    made: list[str] = []
+    both = threading.Barrier(2)
+
+    def slowly(**options: Any) -> tempfile.TemporaryDirectory[str]:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # for as long as it takes the other one to be here, too, if it can
+        directory = make(**options)
+        made.append(directory.name)
+        return directory
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", slowly)
+    registry.secrets["other"] = {"ca.crt": PEM * 2}
+    authorities = [
+        Tls(ca_secret_ref=SecretRef(name=name, key="ca.crt")) for name in ("ca", "other")
+    ]
+    targets = await asyncio.gather(
+        *(logins.target(rtsp(tls=tls, url="rtsps://192.0.2.1/"), Decode.ALL) for tls in authorities)
+    )
+    assert len(made) == 1
+    assert {Path(one.ca_file or "").read_text() for one in targets} == {PEM, PEM * 2}  # noqa: ASYNC240 - small local files
 
 
 async def test_a_secret_is_read_anew_each_time(logins: Logins, registry: Registry) -> None:

@@ -322,6 +322,23 @@ async def test_writes_of_one_camera_never_overtake_each_other() -> None:
 
 
 @in_virtual_time
+async def test_what_is_as_before_once_a_write_is_done_is_told_again() -> None:
+    async with reporting() as one:
+        one.registry.taking = 1.0
+        one.feed().disconnected(Failure.AUTHENTICATION_FAILED, "")
+        one.reporter.changed("a")
+        await asyncio.sleep(5)
+        one.feed().say(ConnectedReason.CONNECTING)
+        one.reporter.changed("a")
+        await asyncio.sleep(0.5)
+        one.feed().disconnected(Failure.AUTHENTICATION_FAILED, "")
+        one.reporter.changed("a")
+        await asyncio.sleep(5)
+        told = [reason for name, reason in one.registry.reports if name == "a"]
+        assert told == ["AuthenticationFailed", "Connecting", "AuthenticationFailed"]
+
+
+@in_virtual_time
 async def test_people_are_told_of_connects_and_disconnects_once_they_are_written() -> None:
     async with reporting() as one:
         one.reporter.changed("a")

@@ -38,6 +38,7 @@ class Logins:
     def __init__(self, registry: WorkerRegistry) -> None:
         self._registry = registry
         self._authorities: tempfile.TemporaryDirectory[str] | None = None
+        self._writing = threading.Lock()
 
     def close(self) -> None:
         if self._authorities is not None:
@@ -84,16 +85,17 @@ class Logins:
 
     def _write(self, pem: bytes) -> str:
         """A file with exactly these bytes; its directory may have been reaped meanwhile."""
-        if self._authorities is None or not Path(self._authorities.name).is_dir():
-            self._authorities = tempfile.TemporaryDirectory(
-                prefix="camera-ingest-ca-", ignore_cleanup_errors=True
-            )
-        path = Path(self._authorities.name, hashlib.sha256(pem).hexdigest() + ".pem")
-        if not path.exists():
-            unfinished = path.with_suffix(f".{threading.get_ident()}")
-            unfinished.write_bytes(pem)
-            unfinished.rename(path)
-        return str(path)
+        with self._writing:  # a second directory would take the first one's place, and end it
+            if self._authorities is None or not Path(self._authorities.name).is_dir():
+                self._authorities = tempfile.TemporaryDirectory(
+                    prefix="camera-ingest-ca-", ignore_cleanup_errors=True
+                )
+            path = Path(self._authorities.name, hashlib.sha256(pem).hexdigest() + ".pem")
+            if not path.exists():
+                unfinished = path.with_suffix(".unfinished")
+                unfinished.write_bytes(pem)
+                unfinished.rename(path)
+            return str(path)
 
     async def _read(self, name: str, key: str) -> str:
         try:

@@ -21,7 +21,7 @@ _ONE: Final[Mapping[metrics.Metric, Callable[[Feed, float], float | None]]] = {
     metrics.CAMERA_FRAMES: lambda feed, _: feed.frames,
     metrics.CAMERA_BYTES: lambda feed, _: feed.bytes,
     metrics.CAMERA_FRAME_AGE: lambda feed, now: (
-        None if feed.newest is None else now - feed.newest.captured
+        None if (newest := feed.newest) is None else now - newest.captured
     ),
     metrics.CAMERA_SESSIONS: lambda feed, _: feed.sessions,
     metrics.CAMERA_RING_BYTES: lambda feed, _: feed.ring_size()[0],

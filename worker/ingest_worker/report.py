@@ -205,6 +205,7 @@ class Reporter:
                 log.info("camera_released", camera=due.release.id, epoch=due.release.epoch)
             else:
                 await self._report(name)
+                self._note(name)  # it may be as it was before, and then nothing was new
             if self._failing:
                 self._failing = False
                 log.info("reports_resumed")
