@@ -163,7 +163,7 @@ def table() -> Table:
 
 
 async def everything() -> Table:
-    async with asyncio.timeout(180), simulator_process() as simulator:
+    async with asyncio.timeout(300), simulator_process() as simulator:
         faulty = {name: await faulty_camera(simulator, name) for name in (*FAILS, *ENDURED)}
         healthy = {name: await healthy_camera(simulator, name) for name in HEALTHY}
         cameras = (*faulty.values(), *healthy.values())
@@ -235,7 +235,8 @@ async def heal(simulator: SimulatorProcess, faulty: Mapping[str, CapturedCamera]
 
 
 async def again(camera: CapturedCamera, sessions: int) -> None:
-    await camera.until(lambda: camera.feed.sessions > sessions)
+    """The more often it failed meanwhile, the longer it is left alone: 30 s at most."""
+    await camera.until(lambda: camera.feed.sessions > sessions, seconds=90)
 
 
 async def end(simulator: SimulatorProcess, camera: CapturedCamera) -> tuple[int, int, int]:

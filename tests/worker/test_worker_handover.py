@@ -400,10 +400,10 @@ async def test_a_session_of_a_term_that_is_over_ends_even_if_the_lease_was_renew
 # Heirs: Cameras with the id of one that is gone, or has it no more
 
 
-def rival(one: Working) -> Camera:
+def rival(one: Working, name: str = "gate") -> Camera:
     """A Camera with the door's id; a person may make one, and the HTTP API none."""
     spec = replace(rtsp("Exclusive"), camera_id="door")
-    return one.registry._write(Camera(metadata=Metadata(name="gate"), spec=spec), {}, frozenset())
+    return one.registry._write(Camera(metadata=Metadata(name=name), spec=spec), {}, frozenset())
 
 
 @in_virtual_time
@@ -439,6 +439,34 @@ async def test_an_heir_is_let_go_of_when_the_session_with_the_one_before_has_end
         await asyncio.sleep(15)
         assert played.living == 0
         assert [epoch for _, epoch in one.registry.released] == [camera.epoch + 9]
+
+
+@in_virtual_time
+async def test_an_heir_on_the_same_worker_waits_for_the_end_of_the_session_before() -> None:
+    """Its assignment may be heard of before the end of the other; nobody hands over to himself."""
+    played = PlayedCamera(deaf(30), serving(ALWAYS))
+    async with working(played.open) as one:
+        camera = await one.add(spec=rtsp("Exclusive"))
+        rival(one)
+        one.registry.assign("gate", ME, camera.epoch + 9)
+        await asyncio.sleep(5)
+        await one.registry.delete("door")
+        await asyncio.sleep(15)
+        assert len(played.started) == 1
+        await asyncio.sleep(15)
+        assert (len(played.started), played.living, played.most) == (2, 1, 1)
+
+
+@in_virtual_time
+async def test_two_of_one_id_take_turns_with_the_camera() -> None:
+    played = PlayedCamera(*[serving(5, Failure.STALLED)] * 30)
+    async with working(played.open) as one:
+        camera = await one.add(spec=rtsp("Exclusive"))
+        for name in ("gate", "yard"):
+            rival(one, name)
+            one.registry.assign(name, ME, camera.epoch + 9)
+        await asyncio.sleep(120)
+        assert (played.most, len(played.started) > 6) == (1, True)
 
 
 @in_virtual_time

@@ -185,18 +185,28 @@ class Captures:
             token = pushed.token_secret_ref
             return push.supervise(receiver, feed, lambda: logins.token(token), nudged)
         assert rtsp is not None  # exactly one source, says the manifest's check
-        self._ids[camera.name] = camera.id
+        line = self._line(camera)
         captured = Captured(
             feed=feed,
             read_target=lambda: logins.target(rtsp, decode),
             connects=tools.connects,
-            line=self._lines.setdefault(camera.name, Line()),
+            line=line,
             metrics=tools.metrics,
             nudged=nudged,
             open=tools.open,
             fence=charge.fence,
         )
         return capture.supervise(captured)
+
+    def _line(self, camera: Camera) -> Line:
+        """Its own; else that of another Camera with its id: they are the same camera.
+
+        An heir may be given to the worker that had the one before, whose end is heard of later.
+        """
+        others = (self._lines[name] for name, id_ in self._ids.items() if id_ == camera.id)
+        line = self._lines.get(camera.name) or next(others, None) or Line()
+        self._lines[camera.name], self._ids[camera.name] = line, camera.id
+        return line
 
     async def _end(self, name: str) -> None:
         """Stop capturing a camera; its feed stays."""

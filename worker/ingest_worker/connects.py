@@ -35,7 +35,10 @@ class Connects:
 
 
 class Line:
-    """One connection per camera: the next session waits until the last one's thread has ended."""
+    """One connection per camera: the next session waits until the last one's thread has ended.
+
+    Where several wait for it, they take turns.
+    """
 
     def __init__(self) -> None:
         self._last: asyncio.Future[CaptureError] | None = None
@@ -54,6 +57,6 @@ class Line:
 
     async def take(self, over: asyncio.Future[CaptureError]) -> None:
         """Wait for the line; it is taken until `over` is done."""
-        if self._last is not None:
+        while self._last is not None and not self._last.done():
             await asyncio.wait([self._last])
         self._last = over
