@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ingest_core.kube.resources import (
     STATEFUL_SETS,
 )
 from ingest_core.names import APP, LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_POOL
+from tests.cluster.audit import Request
 from tests.cluster.client import Refused
 from tests.fakes.operated import Operated
 
@@ -348,14 +350,21 @@ async def test_a_stateful_set_that_somebody_changes_or_deletes_is_repaired_at_on
     async def repaired() -> bool:
         return await replicas(here) == 1
 
+    def asked(since: int) -> list[Request]:
+        return [one for one in operator.requests(since) if one.resource == "statefulsets"]
+
+    async def recorded() -> bool:
+        return any(one.code == HTTPStatus.CREATED for one in asked(deleted))
+
     await here.eventually(repaired, "it is as it should be", seconds=60)
+    deleted = here.server.audit.position()
     await here.api.delete(STATEFUL_SETS, "default")
     await here.eventually(repaired, "it is there again", seconds=60)
+    await here.eventually(recorded, "the server has written down who did it")
     since = here.server.audit.position()
     await asyncio.to_thread(here.server.admin.merge, f"{path}/status", {"status": {"replicas": 1}})
     await asyncio.sleep(1)
-    asked = [one for one in operator.requests(since) if one.resource == "statefulsets"]
-    assert not asked, "what its controller says of it costs nothing"
+    assert not asked(since), "what its controller says of it costs nothing"
 
 
 _HEAD = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "default"}}
