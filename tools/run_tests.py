@@ -142,12 +142,11 @@ def run(suites: list[Path]) -> int:
     """Run suites, those of real pods behind the others; the status."""
     pods = [suite for suite in suites if PODS in (suite, *suite.parents)]
     rest = [suite for suite in suites if suite not in pods]
-    cores = os.cpu_count() or 1
-    # One more than there are cores, as each waits for much of its time; each file on one of them:
-    # what its fixtures start is started once.
-    by_file = ("-n", str(min(cores + 1, MOST_PROCESSES)), "--dist", "loadfile")
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
+    # Each file on one process: what its fixtures start is started once.
+    by_file = ("-n", str(processes), "--dist", "loadfile")
     mine = given_cluster(suites)
-    side_by_side = cores >= CLUSTERS and not mine
+    side_by_side = processes >= CLUSTERS and not mine
     by_cluster = ("-n", str(CLUSTERS), "--dist", "loadscope") if side_by_side else ()
     environment = {**os.environ, **mine}
     statuses = []
